@@ -1,0 +1,104 @@
+"""Settings: read once from the environment, checked, and never a secret by default."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from shared.domain.errors import FieldError, InvalidInput
+
+MARKETPLACE_RESOURCE = "20e940b3-4c77-4b0b-9a53-9e16a1b010a7"
+"""Entra's id of the Marketplace API (pc-saas-registration)."""
+
+PRODUCTION_MARKETPLACE = "https://marketplaceapi.microsoft.com"
+PRODUCTION_ENTRA = "https://login.microsoftonline.com"
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where everything is and who we are.
+
+    Locations are URLs. ``tables_connection`` and ``marketplace_client_secret`` are for local
+    runs and for publishers without a federated credential; in Azure the managed identity
+    ``identity_client_id`` opens the doors.
+    """
+
+    tables_endpoint: str = ""
+    tables_connection: str = ""
+    service_bus_namespace: str = ""
+    service_bus_connection: str = ""
+    identity_client_id: str = ""
+    marketplace_url: str = PRODUCTION_MARKETPLACE
+    marketplace_tenant_id: str = ""
+    marketplace_client_id: str = ""
+    marketplace_client_secret: str = ""
+    entra_url: str = PRODUCTION_ENTRA
+    api_tenant_id: str = ""
+    api_client_id: str = ""
+    usage_grace: timedelta = timedelta(hours=1)
+    local_clock_file: Path | None = None
+
+    @property
+    def local(self) -> bool:
+        """Whether storage is on this machine: the only place where time may be moved."""
+        return _is_loopback(self.tables_connection)
+
+
+def _is_loopback(connection: str) -> bool:
+    parts = dict(part.split("=", 1) for part in connection.split(";") if "=" in part)
+    return urlsplit(parts.get("TableEndpoint", "")).hostname in LOOPBACK
+
+
+def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from environment variables. Raises ``InvalidInput`` naming every faulty one."""
+    faults: list[FieldError] = []
+
+    def text(name: str, default: str = "") -> str:
+        return environment.get(name, "").strip() or default
+
+    def need_one(*names: str) -> None:
+        if not any(text(name) for name in names):
+            faults.append(FieldError(f"/{names[0]}", f"set {' or '.join(names)}"))
+
+    need_one("TABLES_ENDPOINT", "TABLES_CONNECTION")
+    need_one("ServiceBus__fullyQualifiedNamespace", "ServiceBus")
+    for name in ("MARKETPLACE_TENANT_ID", "MARKETPLACE_CLIENT_ID", "API_CLIENT_ID"):
+        need_one(name)
+    grace = _hours(text("USAGE_GRACE_HOURS", "1"), faults)
+    clock = text("LOCAL_CLOCK_FILE")
+    settings = Settings(
+        tables_endpoint=text("TABLES_ENDPOINT"),
+        tables_connection=text("TABLES_CONNECTION"),
+        service_bus_namespace=text("ServiceBus__fullyQualifiedNamespace"),
+        service_bus_connection=text("ServiceBus"),
+        identity_client_id=text("AZURE_CLIENT_ID"),
+        marketplace_url=text("MARKETPLACE_URL", PRODUCTION_MARKETPLACE).rstrip("/"),
+        marketplace_tenant_id=text("MARKETPLACE_TENANT_ID").lower(),
+        marketplace_client_id=text("MARKETPLACE_CLIENT_ID").lower(),
+        marketplace_client_secret=text("MARKETPLACE_CLIENT_SECRET"),
+        entra_url=text("ENTRA_URL", PRODUCTION_ENTRA).rstrip("/"),
+        api_tenant_id=text("API_TENANT_ID", text("MARKETPLACE_TENANT_ID")).lower(),
+        api_client_id=text("API_CLIENT_ID").lower(),
+        usage_grace=grace,
+        local_clock_file=Path(clock) if clock else None,
+    )
+    if clock and not settings.local:
+        faults.append(FieldError("/LOCAL_CLOCK_FILE", "time moves only with storage on loopback"))
+    if faults:
+        raise InvalidInput("the settings are incomplete", faults)
+    return settings
+
+
+def _hours(text: str, faults: list[FieldError]) -> timedelta:
+    try:
+        hours = float(text)
+    except ValueError:
+        hours = -1
+    if not 0 <= hours <= 20:
+        faults.append(FieldError("/USAGE_GRACE_HOURS", "must be a number from 0 to 20"))
+        return timedelta(hours=1)
+    return timedelta(hours=hours)

@@ -1,0 +1,76 @@
+"""A Marketplace subscription: its states, the moves between them, and the plan of every hour."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from shared.domain.errors import IllegalTransition
+from shared.domain.ids import SubscriptionId
+
+
+class SubscriptionStatus(StrEnum):
+    """``saasSubscriptionStatus`` of the fulfillment API (pc-saas-fulfillment-life-cycle)."""
+
+    PENDING = "PendingFulfillmentStart"
+    SUBSCRIBED = "Subscribed"
+    SUSPENDED = "Suspended"
+    UNSUBSCRIBED = "Unsubscribed"
+
+
+_MOVES = {
+    SubscriptionStatus.PENDING: {SubscriptionStatus.SUBSCRIBED, SubscriptionStatus.UNSUBSCRIBED},
+    SubscriptionStatus.SUBSCRIBED: {SubscriptionStatus.SUSPENDED, SubscriptionStatus.UNSUBSCRIBED},
+    SubscriptionStatus.SUSPENDED: {SubscriptionStatus.SUBSCRIBED, SubscriptionStatus.UNSUBSCRIBED},
+    SubscriptionStatus.UNSUBSCRIBED: set(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSpell:
+    """From ``start`` on, the subscription is on this Marketplace plan."""
+
+    plan: str
+    start: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What a customer bought. Usage is billable in [start, end); both are UTC instants."""
+
+    id: SubscriptionId
+    offer: str
+    spells: tuple[PlanSpell, ...]
+    status: SubscriptionStatus
+    name: str = ""
+    quantity: int | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+    @property
+    def plan(self) -> str:
+        """The Marketplace plan now in force."""
+        return self.spells[-1].plan
+
+    def plan_at(self, moment: datetime) -> str:
+        """The Marketplace plan in force at ``moment``; before the first spell, the first."""
+        plan = self.spells[0].plan
+        for spell in self.spells:
+            if spell.start <= moment:
+                plan = spell.plan
+        return plan
+
+    def moved(self, to: SubscriptionStatus, at: datetime) -> "Subscription":
+        """The subscription in state ``to`` from ``at`` on; itself when it is there already.
+
+        Raises ``IllegalTransition`` for a move the life cycle does not know.
+        """
+        if to is self.status:
+            return self
+        if to not in _MOVES[self.status]:
+            raise IllegalTransition(f"subscription {self.id} is {self.status}, not to be {to}")
+        start, end = self.start, self.end
+        if to is SubscriptionStatus.SUBSCRIBED and start is None:
+            start = at
+        if to is SubscriptionStatus.UNSUBSCRIBED:
+            end = at
+        return replace(self, status=to, start=start, end=end)

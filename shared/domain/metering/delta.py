@@ -1,0 +1,84 @@
+"""The delta: what the Marketplace has not been told yet, as a submission to make."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from shared.domain.lifecycle.subscription import Subscription, SubscriptionStatus
+from shared.domain.metering.ledger import LedgerRow
+from shared.domain.metering.slots import MARKETPLACE_WINDOW, choose_slot, final_due
+from shared.domain.metering.submission import Submission
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A ledger row and the submission that its change stands for: written together or not."""
+
+    row: LedgerRow
+    submission: Submission | None
+
+
+def plan_intent(
+    row: LedgerRow,
+    total: Decimal,
+    subscription: Subscription,
+    now: datetime,
+    grace: timedelta,
+) -> Intent | None:
+    """What to write for a dimension whose total is now ``total`` units; ``None``: nothing.
+
+    A submission is made when the total exceeds what is committed, nothing is under way for
+    the row, the subscription may be charged, and an hour is free. Otherwise only the new
+    ``rated`` is noted. A total below what is committed is worked off: nothing is sent until
+    usage catches up (semantics, rule 21).
+    """
+    noted = replace(row, rated=total)
+    delta = total - row.committed
+    unchanged = None if noted == row else Intent(noted, None)
+    if delta <= 0:
+        return _flushed(noted, subscription, now, grace) or unchanged
+    if row.open_hour is not None or not _chargeable(subscription):
+        return unchanged
+    slot = choose_slot(subscription, now, row.used_hours, grace)
+    if slot is None:
+        return _flushed(noted, subscription, now, grace) or unchanged
+    submission = Submission(
+        key=row.key,
+        account=row.account,
+        hour=slot.hour,
+        effective_start=slot.effective_start,
+        plan=slot.plan,
+        quantity=delta,
+        final=slot.final,
+    )
+    intended = replace(
+        noted,
+        committed=row.committed + delta,
+        open_hour=slot.hour,
+        used_hours=row.remembering(slot.hour),
+        flushed=row.flushed or slot.final,
+    )
+    return Intent(intended, submission)
+
+
+def _chargeable(subscription: Subscription) -> bool:
+    """Subscribed, or ended: hours before the end are still taken for a day."""
+    return subscription.status in (SubscriptionStatus.SUBSCRIBED, SubscriptionStatus.UNSUBSCRIBED)
+
+
+def _flushed(
+    row: LedgerRow, subscription: Subscription, now: datetime, grace: timedelta
+) -> Intent | None:
+    due = final_due(subscription, grace)
+    if row.flushed or due is None or now < due:
+        return None
+    return Intent(replace(row, flushed=True), None)
+
+
+def written_off(row: LedgerRow, subscription: Subscription, now: datetime) -> Decimal:
+    """Units that can no longer be charged: the subscription ended more than a day ago."""
+    if subscription.end is None or row.open_hour is not None:
+        return Decimal(0)
+    if now - subscription.end <= MARKETPLACE_WINDOW:
+        return Decimal(0)
+    return max(Decimal(0), row.rated - row.committed)

@@ -1,0 +1,469 @@
+"""What the services need from the outside, as protocols that adapters and fakes fulfil.
+
+Unless a method says otherwise, an adapter raises ``Throttled`` or ``Unavailable`` when the other
+side gives no usable answer; after ``Unavailable`` it is unknown whether a write took effect.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+from shared.domain.account import AccountRecord
+from shared.domain.catalog.catalog import Catalog
+from shared.domain.ids import AccountCode, MeterCode, Resource, Shard, SubscriptionId
+from shared.domain.lifecycle.operation import Operation, OperationStatus
+from shared.domain.lifecycle.purchase import MarketplaceSubscription, Purchase
+from shared.domain.metering.ledger import LedgerKey, LedgerRow
+from shared.domain.metering.submission import Answer, Submission
+from shared.domain.rating.bill import PeriodRecord
+from shared.domain.usage.event import EventKey, UsageEvent
+from shared.domain.usage.partial import Partial
+
+type Etag = str
+
+
+@dataclass(frozen=True, slots=True)
+class Versioned[T]:
+    """A stored value and the version an If-Match write must name."""
+
+    value: T
+    etag: Etag
+
+
+class Clock(Protocol):
+    """The machine's time: cheap, and good to the minute."""
+
+    def now(self) -> datetime:
+        """The present instant, aware, in UTC."""
+        ...
+
+
+class Tasks(Protocol):
+    """How a service does several things at once and waits for them."""
+
+    def run_all(self, tasks: Sequence[Callable[[], None]]) -> None:
+        """Run every task, some at the same time, and return when all have ended.
+
+        Tasks do not raise.
+        """
+        ...
+
+    def lock(self) -> "Lock":
+        """A new lock between tasks of this process."""
+        ...
+
+
+class Lock(Protocol):
+    """Mutual exclusion, as a context manager."""
+
+    def __enter__(self) -> object: ...
+
+    def __exit__(self, *exc: object) -> object: ...
+
+
+# --- the usage log -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """An event as stored: created once, never changed."""
+
+    account: AccountCode
+    key: EventKey
+    payload_hash: str
+    event: UsageEvent
+
+
+@dataclass(frozen=True, slots=True)
+class PartialKey:
+    """The cell of one account's meter and segment; with a writer it names a partial row."""
+
+    account: AccountCode
+    cell: datetime
+    meter: MeterCode
+    segment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PartialWrite:
+    """A writer's own partial, replaced as a whole; ``etag`` is ``None`` to create it."""
+
+    key: PartialKey
+    partial: Partial
+    etag: Etag | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A change mark: in ``arrival_hour`` something of ``account``'s ``event_hour`` changed."""
+
+    arrival_hour: datetime
+    account: AccountCode
+    event_hour: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UsageBatch:
+    """What one entity group transaction carries: all of it is stored, or nothing."""
+
+    day: date
+    shard: Shard
+    writer: str
+    events: tuple[EventRow, ...]
+    partials: tuple[PartialWrite, ...]
+    marks: tuple[Mark, ...]
+
+    @property
+    def entities(self) -> int:
+        """How many entities the transaction has; storage takes at most 100."""
+        return len(self.events) + len(self.partials) + len(self.marks)
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Stored; the new version of each partial, in the batch's order."""
+
+    etags: tuple[Etag, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EventExists:
+    """Nothing stored: the event at ``index`` of the batch is there already."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartialMoved:
+    """Nothing stored: the partial at ``index`` is not at the version the writer knew."""
+
+    index: int
+
+
+type AppendAnswer = Appended | EventExists | PartialMoved
+
+
+class UsageLog(Protocol):
+    """Events, partials and change marks, one table a UTC day of event time."""
+
+    def append(self, batch: UsageBatch) -> AppendAnswer:
+        """Store a batch in one transaction, sent once: no retry below this call.
+
+        Creates the day's table if it is missing.
+        """
+        ...
+
+    def payload_hashes(
+        self, day: date, shard: Shard, events: Sequence[tuple[AccountCode, EventKey]]
+    ) -> list[str | None]:
+        """The payload hash of each event that is stored, ``None`` for one that is not."""
+        ...
+
+    def own_partial(
+        self, day: date, shard: Shard, writer: str, key: PartialKey
+    ) -> Versioned[Partial] | None:
+        """The stored state of a writer's own partial."""
+        ...
+
+    def put_hint(self, shard: Shard, arrival_hour: datetime, day: date) -> None:
+        """Say that in ``arrival_hour`` an unusual day's table received usage."""
+        ...
+
+    def hinted_days(self, shard: Shard, since: datetime) -> set[date]:
+        """Days hinted in arrival hours from ``since`` on."""
+        ...
+
+    def marks(self, day: date, shard: Shard, since: datetime) -> set[Mark]:
+        """Change marks of a day's table from arrival hour ``since`` on; empty without table."""
+        ...
+
+    def partials(
+        self, day: date, shard: Shard, account: AccountCode, first: datetime, last: datetime
+    ) -> dict[PartialKey, list[Partial]]:
+        """All writers' partials of an account's cells from ``first`` to ``last`` inclusive."""
+        ...
+
+
+# --- folded usage --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DayKey:
+    """One row of folded usage: an account's meter and segment on a UTC day."""
+
+    account: AccountCode
+    day: date
+    meter: MeterCode
+    segment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageDay:
+    """Folded cells of one day by their start."""
+
+    key: DayKey
+    cells: Mapping[datetime, Partial]
+
+
+class UsageDays(Protocol):
+    """The read model of rating, charts and exports: kept for good."""
+
+    def read(
+        self, shard: Shard, account: AccountCode, first: date, last: date
+    ) -> dict[DayKey, Versioned[UsageDay]]:
+        """An account's rows of the days from ``first`` to ``last`` inclusive."""
+        ...
+
+    def write(self, shard: Shard, row: UsageDay, etag: Etag | None) -> None:
+        """Create (``etag`` ``None``) or replace a row. Raises ``ConcurrentUpdate``."""
+        ...
+
+
+# --- the ledger ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AgendaEntry:
+    """Look at ``account`` once the hour ``due`` has begun."""
+
+    due: datetime
+    account: AccountCode
+
+
+@dataclass(frozen=True, slots=True)
+class PutRow:
+    """Create (``etag`` ``None``) or replace a ledger row."""
+
+    row: LedgerRow
+    etag: Etag | None
+
+
+@dataclass(frozen=True, slots=True)
+class PutSubmission:
+    """Create (``etag`` ``None``) or replace a submission."""
+
+    submission: Submission
+    etag: Etag | None
+
+
+@dataclass(frozen=True, slots=True)
+class PutAgenda:
+    """Enter into the agenda, whether it is there or not."""
+
+    entry: AgendaEntry
+
+
+@dataclass(frozen=True, slots=True)
+class DropAgenda:
+    """Take out of the agenda what ``agenda`` returned."""
+
+    entry: Versioned[AgendaEntry]
+
+
+type LedgerWrite = PutRow | PutSubmission | PutAgenda | DropAgenda
+
+
+class Ledger(Protocol):
+    """Ledger rows, submissions and agenda of a shard: one partition, so one transaction."""
+
+    def rows(self, shard: Shard, resource: Resource) -> dict[LedgerKey, Versioned[LedgerRow]]:
+        """All rows of a resource."""
+        ...
+
+    def under_way(self, shard: Shard) -> list[Versioned[Submission]]:
+        """Submissions that are still to be sent."""
+        ...
+
+    def agenda(self, shard: Shard, until: datetime) -> list[Versioned[AgendaEntry]]:
+        """Entries due at ``until`` or before."""
+        ...
+
+    def write(self, shard: Shard, writes: Sequence[LedgerWrite]) -> list[Etag]:
+        """All writes or none (at most 40 writes); returns the new versions of rows and
+        submissions in order (an empty text for agenda entries).
+
+        Raises ``ConcurrentUpdate`` when a version does not match or a key exists.
+        """
+        ...
+
+    def submissions(
+        self, shard: Shard, resource: Resource, since: datetime
+    ) -> Iterable[Submission]:
+        """Submissions of a resource for hours from ``since`` on."""
+        ...
+
+
+# --- runs ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RunStart:
+    """When the shard's last complete run began, and the storage service's time now."""
+
+    last_completed: datetime | None
+    now: datetime
+
+
+class Runs(Protocol):
+    """What is known of the hourly runs."""
+
+    def begin(self, shard: Shard) -> RunStart:
+        """The first read of a run; its time is the storage service's own clock."""
+        ...
+
+    def complete(self, shard: Shard, started: datetime) -> None:
+        """Note that everything up to ``started`` was handled."""
+        ...
+
+
+# --- accounts and catalogue ----------------------------------------------------------------
+
+
+class Accounts(Protocol):
+    """Accounts with what hangs on them; one partition an account."""
+
+    def load(self, code: AccountCode) -> Versioned[AccountRecord] | None:
+        """An account's whole partition."""
+        ...
+
+    def create(self, record: AccountRecord) -> Etag:
+        """Store a new account. Raises ``Conflict`` when the code is taken."""
+        ...
+
+    def save(self, record: AccountRecord, etag: Etag) -> Etag:
+        """Replace account, plans and subscriptions. Raises ``ConcurrentUpdate``."""
+        ...
+
+    def put_record(self, code: AccountCode, record: PeriodRecord) -> None:
+        """Keep the total of an ended period; a later rating of it replaces it."""
+        ...
+
+    def account_of(self, subscription: SubscriptionId) -> AccountCode | None:
+        """The account that a subscription belongs to."""
+        ...
+
+    def link(self, subscription: SubscriptionId, account: AccountCode) -> AccountCode:
+        """Tie a subscription to an account for good; returns the account it is tied to,
+        which is another one if that link was made first."""
+        ...
+
+    def codes(self) -> Iterable[AccountCode]:
+        """Every account's code."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogVersion:
+    """A version of the catalogue and the document it was made of."""
+
+    number: int
+    created: datetime
+    catalog: Catalog
+
+
+class Catalogs(Protocol):
+    """Immutable versions of the catalogue."""
+
+    def current(self) -> CatalogVersion | None:
+        """The newest version."""
+        ...
+
+    def add(self, version: CatalogVersion) -> None:
+        """Store the next version. Raises ``ConcurrentUpdate`` when the number is taken."""
+        ...
+
+
+# --- parked input --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedEvent:
+    """An event that could not be used yet, when it arrived, and why."""
+
+    event: UsageEvent
+    received: datetime
+    reason: str
+
+
+class Parking(Protocol):
+    """Input kept until it can be used."""
+
+    def park(self, events: Sequence[ParkedEvent]) -> list[str | None]:
+        """Store each unless its identity is parked already; answers for each the payload hash
+        it found there, ``None`` when it was stored now."""
+        ...
+
+    def accounts(self) -> set[AccountCode]:
+        """Accounts that have parked events."""
+        ...
+
+    def of_account(self, account: AccountCode) -> Iterable[ParkedEvent]:
+        """An account's parked events."""
+        ...
+
+    def drop(self, parked: ParkedEvent) -> None:
+        """Forget an event that has been stored or refused; missing is fine."""
+        ...
+
+
+# --- the Marketplace -----------------------------------------------------------------------
+
+
+class Metering(Protocol):
+    """The Marketplace metering service API."""
+
+    def send(self, submissions: Sequence[Submission]) -> list[Answer]:
+        """Report at most 25 submissions in one call; one answer each, in order.
+
+        Never raises for what the Marketplace or the network does: those are answers.
+        """
+        ...
+
+
+class Fulfillment(Protocol):
+    """The SaaS fulfillment API. Raises ``Rejected`` for a definite no."""
+
+    def resolve(self, token: str) -> Purchase:
+        """What a buyer's marketplace token stands for. Raises ``InvalidInput`` for a token
+        that is malformed or expired."""
+        ...
+
+    def activate(self, subscription: SubscriptionId, plan: str, quantity: int | None) -> None:
+        """Start billing. Succeeds too when the subscription is active already."""
+        ...
+
+    def get(self, subscription: SubscriptionId) -> MarketplaceSubscription | None:
+        """The Marketplace's view of one subscription."""
+        ...
+
+    def operation(self, subscription: SubscriptionId, operation: str) -> Operation | None:
+        """One operation of a subscription, as the Marketplace knows it."""
+        ...
+
+    def answer_operation(
+        self, subscription: SubscriptionId, operation: str, status: OperationStatus
+    ) -> None:
+        """Tell the Marketplace how an operation ended here; an operation that has been
+        answered already is fine."""
+        ...
+
+
+# --- messages and identities ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message to be: JSON text, with a session where the queue needs one."""
+
+    body: str
+    session: str | None = None
+    id: str | None = None
+
+
+class Messages(Protocol):
+    """The queues of the pipeline."""
+
+    def publish(self, queue: str, messages: Sequence[Message]) -> None:
+        """Send all messages, or raise; some may then have been sent."""
+        ...
