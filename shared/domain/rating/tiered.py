@@ -1,11 +1,21 @@
 """TIERED pricing: every band prices its own part of the quantity."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import ClassVar, Literal
 
-from shared.domain.money import CONTEXT, ZERO
-from shared.domain.rating.charge import Band, BandUse, Priced
+from shared.domain.errors import FieldError
+from shared.domain.money import ZERO
+from shared.domain.rating.charge import (
+    PRICING,
+    Band,
+    BandUse,
+    Priced,
+    band_faults,
+    entered,
+    price_faults,
+)
 from shared.domain.wire import WIRE
 
 
@@ -21,18 +31,24 @@ class Tiered:
 
 def charge_tiered(model: Tiered, quantity: Decimal) -> Priced:
     """Price ``quantity`` (not negative). The first band counts as entered at zero."""
-    lower = ZERO
     amount = ZERO
     uses: list[BandUse] = []
-    for index, band in enumerate(model.bands):
-        if index and quantity <= lower:
-            break
-        upper = quantity if band.up_to is None else min(quantity, band.up_to)
-        units = CONTEXT.subtract(upper, lower)
-        cost = CONTEXT.add(CONTEXT.multiply(units, band.unit_price), band.fixed_price)
-        uses.append(BandUse(lower, band.up_to, units, band.unit_price, band.fixed_price, cost))
-        amount = CONTEXT.add(amount, cost)
-        if band.up_to is None:
-            break
-        lower = band.up_to
+    with localcontext(PRICING):
+        for band, lower, units in entered(model.bands, quantity):
+            cost = units * band.unit_price + band.fixed_price
+            amount += cost
+            uses.append(BandUse(lower, band.up_to, units, band.unit_price, band.fixed_price, cost))
     return Priced(amount, tuple(uses))
+
+
+def tiered_faults(model: Tiered) -> Iterator[FieldError]:
+    """What is wrong with the model's parameters."""
+    yield from priced_band_faults(model.bands)
+
+
+def priced_band_faults(bands: Sequence[Band]) -> Iterator[FieldError]:
+    """What is wrong with the bounds and the prices of ``bands``."""
+    yield from band_faults(bands)
+    for index, band in enumerate(bands):
+        yield from price_faults(f"/bands/{index}/unitPrice", band.unit_price)
+        yield from price_faults(f"/bands/{index}/fixedPrice", band.fixed_price)
