@@ -1,0 +1,56 @@
+"""All parts of one running simulator, and putting them back to their beginning."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from local.clock import FileClock
+from local.marketplace.config import Settings, Webhook
+from local.marketplace.entra import Entra
+from local.marketplace.faults import Faults
+from local.marketplace.keys import KeyRing
+from local.marketplace.options import Options
+from local.marketplace.reports import DayKey, Ruling
+from local.marketplace.requestlog import RequestLog
+from local.marketplace.state import Marketplace
+from local.marketplace.usage import UsageBook
+
+
+class Simulator:
+    """The simulator's memory; everything in it is touched by the event loop's thread only."""
+
+    def __init__(self, settings: Settings, clock: FileClock, base_url: str) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.base_url = base_url
+        self.ring = KeyRing()
+        self.options: Options
+        self.webhook: Webhook
+        self.market: Marketplace
+        self.usage: UsageBook
+        self.entra: Entra
+        self.faults: Faults
+        self.log: RequestLog
+        self.rulings: dict[DayKey, Ruling]
+        self.batches = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything but the signing keys and the time."""
+        settings = self.settings
+        self.options = settings.options
+        self.webhook = settings.webhook
+        self.market = Marketplace(settings.offers, settings.seed, settings.customer)
+        self.usage = UsageBook()
+        self.entra = Entra(settings, self.market.ids, self.ring)
+        self.faults = Faults(settings.seed)
+        self.log = RequestLog(settings.request_log)
+        self.rulings = {}
+        self.batches = 0
+
+    def rule(self, key: DayKey, status: str, processed: Decimal) -> None:
+        """Decide by hand how one day's usage is reconciled."""
+        self.rulings[key] = Ruling(status, processed)
+
+    def point_webhook(self, url: str | None) -> None:
+        """Send notifications elsewhere from now on."""
+        self.webhook = replace(self.webhook, url=url)
