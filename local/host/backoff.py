@@ -1,0 +1,20 @@
+"""Growing pauses between attempts."""
+
+
+class Backoff:
+    """Doubles from half a second to ``limit`` seconds."""
+
+    def __init__(self, first: float = 0.5, limit: float = 15.0) -> None:
+        self._first = first
+        self._limit = limit
+        self._delay = first
+
+    def next(self) -> float:
+        """Seconds to wait before the next attempt."""
+        delay = self._delay
+        self._delay = min(delay * 2, self._limit)
+        return delay
+
+    def reset(self) -> None:
+        """An attempt succeeded."""
+        self._delay = self._first
