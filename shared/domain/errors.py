@@ -83,6 +83,12 @@ class ConcurrentUpdate(MeteringError):
     retryable = True
 
 
+class TooLarge(MeteringError):
+    """More than storage takes at once, and nothing of it was stored; less at a time may fit."""
+
+    code = "too-large"
+
+
 class UpstreamFailure(MeteringError):
     """Storage, Service Bus, Entra or the Marketplace did not do what was asked."""
 

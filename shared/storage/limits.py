@@ -1,0 +1,171 @@
+"""Azure Table storage's limits, checked before sending because not every service checks them.
+
+Source: Microsoft's page ``scalability-targets`` of Table storage and
+``understanding-the-table-service-data-model``.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from shared.domain.account import AccountRecord
+from shared.domain.errors import TooLarge
+from shared.domain.period import day_of, hour_of
+from shared.ports import PartialWrite, UsageBatch, UsageDay
+
+ENTITIES: Final = 100
+"""Entities of one transaction."""
+
+TRANSACTION_BYTES: Final = 4 * 1024 * 1024
+ENTITY_BYTES: Final = 1024 * 1024
+PROPERTY_BYTES: Final = 64 * 1024
+PROPERTIES: Final = 252
+"""Properties of an entity besides its two keys and its time stamp."""
+
+KEY_BYTES: Final = 1024
+COMPARISONS: Final = 15
+"""Comparisons of one filter."""
+
+_SYSTEM: Final = frozenset({"PartitionKey", "RowKey", "Timestamp"})
+_OPERATION_OVERHEAD: Final = 700
+"""Bytes of boundary, request line and headers that one operation adds to a transaction."""
+
+_DIGEST_WIRE_BYTES: Final = 11
+"""Bytes that one distinct value of a partial takes in a transaction."""
+
+type Property = str | bytes | int | bool | float | datetime
+
+
+def utf16_bytes(text: str) -> int:
+    """The size at which Azure stores ``text``."""
+    return len(text.encode("utf-16-le", "surrogatepass"))
+
+
+def check_entities(count: int) -> None:
+    """Raise ``TooLarge`` when a transaction cannot have ``count`` entities, ValueError for none."""
+    if count < 1:
+        raise ValueError("a transaction has at least one entity")
+    if count > ENTITIES:
+        raise TooLarge(f"a transaction takes {ENTITIES} entities, not {count}")
+
+
+def check_once(keys: Sequence[object]) -> None:
+    """Raise ValueError when a transaction names an entity twice."""
+    if len(set(keys)) < len(keys):
+        raise ValueError("a transaction names each entity once")
+
+
+def check_comparisons(count: int) -> None:
+    """Raise ValueError for a filter with more comparisons than Azure takes."""
+    if count > COMPARISONS:
+        raise ValueError(f"a filter takes {COMPARISONS} comparisons, not {count}")
+
+
+def check_entity(entity: Mapping[str, Property]) -> None:
+    """Raise ``TooLarge`` for an entity, a key or a property above its limit."""
+    own = [name for name in entity if name not in _SYSTEM]
+    if len(own) > PROPERTIES:
+        raise TooLarge(f"an entity takes {PROPERTIES} properties, not {len(own)}")
+    total = 4
+    for name, value in entity.items():
+        size = _stored_bytes(value)
+        if name in _SYSTEM:
+            if size > KEY_BYTES:
+                raise TooLarge(f"a key takes {KEY_BYTES} bytes, not {size}")
+            total += size
+            continue
+        if size > PROPERTY_BYTES:
+            raise TooLarge(f"property {name} takes {PROPERTY_BYTES} bytes, not {size}")
+        total += 8 + utf16_bytes(name) + size
+    if total > ENTITY_BYTES:
+        raise TooLarge(f"an entity takes {ENTITY_BYTES} bytes, not {total}")
+
+
+def check_transaction(entities: Iterable[Mapping[str, Property]]) -> None:
+    """Raise ``TooLarge`` for a transaction above its limits of number and size.
+
+    Keys are checked by ``check_once``, which the callers know how to feed.
+    """
+    count = size = 0
+    for entity in entities:
+        check_entity(entity)
+        count += 1
+        size += _OPERATION_OVERHEAD + wire_bytes(entity)
+    check_entities(count)
+    if size > TRANSACTION_BYTES:
+        raise TooLarge(f"a transaction takes {TRANSACTION_BYTES} bytes, not {size}")
+
+
+def wire_bytes(entity: Mapping[str, Property]) -> int:
+    """How long an entity is in a request."""
+    size = 2
+    for name, value in entity.items():
+        if isinstance(value, bytes):
+            size += 2 * len(name) + 40 + (len(value) + 2) // 3 * 4
+        elif isinstance(value, str):
+            size += len(name) + 6 + len(json.dumps(value))
+        else:
+            size += 2 * len(name) + 80
+    return size
+
+
+def _stored_bytes(value: Property) -> int:
+    if isinstance(value, str):
+        return utf16_bytes(value)
+    return len(value) if isinstance(value, bytes) else 8
+
+
+def check_batch(batch: UsageBatch) -> None:
+    """Raise for a batch that one transaction cannot carry, or that its day's table cannot hold.
+
+    ``TooLarge`` for size (an estimate from below: what passes here may still be refused when it
+    has been put into words), ValueError for contents of another day, parts of an hour or an
+    entity named twice.
+    """
+    check_entities(batch.entities)
+    check_once([(row.account, row.key) for row in batch.events])
+    check_once([write.key for write in batch.partials])
+    check_once(batch.marks)
+    day = batch.day
+    misplaced = (
+        any(row.event.day != day for row in batch.events)
+        or any(day_of(write.key.cell) != day for write in batch.partials)
+        or any(day_of(mark.event_hour) != day for mark in batch.marks)
+    )
+    if misplaced:
+        raise ValueError(f"a batch of {day} holds something of another day")
+    for mark in batch.marks:
+        check_whole_hour(mark.event_hour)
+        check_whole_hour(mark.arrival_hour)
+    size = _OPERATION_OVERHEAD * batch.entities + sum(map(_distinct_bytes, batch.partials))
+    if size > TRANSACTION_BYTES:
+        raise TooLarge(f"a transaction takes {TRANSACTION_BYTES} bytes, not {size} or more")
+
+
+def check_whole_hour(moment: datetime) -> None:
+    """Raise ValueError unless ``moment`` is the start of an hour in UTC."""
+    if hour_of(moment) != moment:
+        raise ValueError(f"{moment} is not a whole hour")
+
+
+def check_usage_day(row: UsageDay) -> None:
+    """Raise ValueError for a row of folded usage with a cell of another day."""
+    if any(day_of(cell) != row.key.day for cell in row.cells):
+        raise ValueError(f"the usage of {row.key.day} holds a cell of another day")
+
+
+def _distinct_bytes(write: PartialWrite) -> int:
+    return sum(
+        len(stats.distinct.digests) * _DIGEST_WIRE_BYTES
+        for stats in write.partial.fields.values()
+        if stats.distinct is not None
+    )
+
+
+def check_account(record: AccountRecord) -> None:
+    """Raise ``TooLarge`` for more plans and subscriptions than one transaction carries, ValueError
+    for an id that is there twice."""
+    check_entities(1 + len(record.plans) + len(record.subscriptions))
+    check_once([plan.id for plan in record.plans])
+    check_once([subscription.id for subscription in record.subscriptions])
