@@ -45,7 +45,7 @@ class Tasks(Protocol):
     def run_all(self, tasks: Sequence[Callable[[], None]]) -> None:
         """Run every task, some at the same time, and return when all have ended.
 
-        Tasks do not raise.
+        What a task raises is raised here, after all have ended.
         """
         ...
 
@@ -160,10 +160,8 @@ class UsageLog(Protocol):
         """The payload hash of each event that is stored, ``None`` for one that is not."""
         ...
 
-    def own_partial(
-        self, day: date, shard: Shard, writer: str, key: PartialKey
-    ) -> Versioned[Partial] | None:
-        """The stored state of a writer's own partial."""
+    def days(self) -> set[date]:
+        """Days that have a table."""
         ...
 
     def put_hint(self, shard: Shard, arrival_hour: datetime, day: date) -> None:
@@ -215,8 +213,11 @@ class UsageDays(Protocol):
         """An account's rows of the days from ``first`` to ``last`` inclusive."""
         ...
 
-    def write(self, shard: Shard, row: UsageDay, etag: Etag | None) -> None:
-        """Create (``etag`` ``None``) or replace a row. Raises ``ConcurrentUpdate``."""
+    def write(self, shard: Shard, rows: Sequence[tuple[UsageDay, Etag | None]]) -> None:
+        """Create (``None``) or replace each row at its version, with as few calls as possible.
+
+        Raises ``ConcurrentUpdate`` when a version does not match; some rows may be stored then.
+        """
         ...
 
 
@@ -280,8 +281,8 @@ class Ledger(Protocol):
         ...
 
     def write(self, shard: Shard, writes: Sequence[LedgerWrite]) -> list[Etag]:
-        """All writes or none (at most 40 writes); returns the new versions of rows and
-        submissions in order (an empty text for agenda entries).
+        """All writes or none, at most 100 entities (a submission that begins or ends being
+        under way counts two); returns the new versions in order, empty for agenda entries.
 
         Raises ``ConcurrentUpdate`` when a version does not match or a key exists.
         """

@@ -14,20 +14,14 @@ from shared.domain.wire import WIRE
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who uses the product. Its parent is set at creation and never changes, so neither does
-    its shard."""
+    """Who uses the product. ``time_zone`` is an IANA name; without one the organization's
+    holds."""
 
     __pydantic_config__: ClassVar = WIRE
 
     code: AccountCode
     name: str = ""
-    parent: AccountCode | None = None
     time_zone: str | None = None
-
-    @property
-    def root(self) -> AccountCode:
-        """The account that is billed: the parent, or this one."""
-        return self.parent or self.code
 
 
 @dataclass(frozen=True, slots=True)

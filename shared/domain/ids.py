@@ -35,9 +35,9 @@ def is_guid(text: str) -> bool:
     return GUID_PATTERN.fullmatch(text) is not None
 
 
-def shard_of(root: AccountCode) -> Shard:
-    """The shard of a family of accounts, from the code of its root; stable for ever."""
-    digest = hashlib.sha256(root.encode()).digest()
+def shard_of(account: AccountCode) -> Shard:
+    """The shard of an account that is billed; stable for ever."""
+    digest = hashlib.sha256(account.encode()).digest()
     return Shard(digest[0] % SHARDS)
 
 

@@ -1,8 +1,8 @@
 """Rating: from an account's usage to what it owes, as a pure function of what is stored."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from shared.domain.account import AccountPlan, AccountRecord
@@ -11,7 +11,7 @@ from shared.domain.catalog.plan import Plan, Pricing
 from shared.domain.ids import MeterCode
 from shared.domain.lifecycle.subscription import Subscription
 from shared.domain.money import ZERO, minor_digits
-from shared.domain.period import Cadence, Period, cell_minutes, cell_of
+from shared.domain.period import Cadence, Period, cell_minutes, cell_of, day_of
 from shared.domain.rating.bill import LineItem, PeriodBill, PeriodRecord, record_key
 from shared.domain.rating.models import charge
 from shared.domain.usage.aggregate import aggregate
@@ -28,8 +28,14 @@ class CellUsage:
     partial: Partial
 
 
-type ReadUsage = Callable[[Period], Sequence[CellUsage]]
-"""Reads the cells that start inside a period."""
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A billing period of an attached plan; ``known`` is its total where that still holds."""
+
+    attachment: AccountPlan
+    plan: Plan
+    window: Period
+    known: PeriodRecord | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,7 @@ class Rated:
     subscription: Subscription
     periods: tuple[RatedPeriod, ...]
     records: tuple[PeriodRecord, ...] = field(default=())
-    """Records to be stored: of ended periods whose total is new or has changed."""
+    """Records to be kept: of ended periods that were rated anew."""
 
 
 def zone_of(record: AccountRecord, catalog: Catalog) -> str:
@@ -93,41 +99,62 @@ def windows(
             yield attachment, Period(max(period.start, active.start), end)
 
 
-def rate(
-    record: AccountRecord,
-    catalog: Catalog,
-    read_usage: ReadUsage,
-    as_of: datetime,
-    changed: Sequence[datetime] = (),
-) -> Rated | None:
-    """What the account owes at ``as_of``; ``None`` when no subscription can be billed.
+def plan_rating(
+    record: AccountRecord, catalog: Catalog, as_of: datetime, changed: Collection[datetime] = ()
+) -> tuple[Step, ...]:
+    """The billing periods that make up what the account owes at ``as_of``.
 
-    Ended periods come from their records unless one of the ``changed`` cells lies in them;
-    all others are rated from usage. Raises ``NotFound`` for a plan or an aggregation that the
-    catalogue lacks.
+    Ended periods come from their records unless one of the ``changed`` cells lies in them; all
+    others are to be rated from usage. Empty without a subscription that has started. Raises
+    ``NotFound`` for a plan that the catalogue lacks.
     """
     subscription = record.subscription
-    if subscription is None:
+    life = subscription and life_of(subscription, zone_of(record, catalog), as_of)
+    if not life:
+        return ()
+    steps: list[Step] = []
+    for attachment, window in windows(record, catalog, life):
+        known = record.records.get(record_key(attachment.id, window.start))
+        if known is not None and (known.end != window.end or _touched(window, changed)):
+            known = None
+        steps.append(Step(attachment, catalog.plan(attachment.plan), window, known))
+    return tuple(steps)
+
+
+def usage_span(steps: Iterable[Step], as_of: datetime) -> tuple[date, date] | None:
+    """First and last day of the usage that rating ``steps`` needs, or ``None`` for none."""
+    starts = [step.window.start for step in steps if step.known is None]
+    ends = [min(step.window.end, as_of) for step in steps if step.known is None]
+    if not starts:
         return None
-    life = life_of(subscription, zone_of(record, catalog), as_of)
-    if life is None:
-        return Rated(subscription, ())
+    return day_of(min(starts)), day_of(max(ends))
+
+
+def rate(
+    subscription: Subscription,
+    steps: Sequence[Step],
+    catalog: Catalog,
+    usage: Sequence[CellUsage],
+    as_of: datetime,
+) -> Rated:
+    """What is owed at ``as_of`` for all ``steps``, given the cells of ``usage_span``.
+
+    Raises ``NotFound`` for an aggregation that the catalogue lacks.
+    """
     periods: list[RatedPeriod] = []
     records: list[PeriodRecord] = []
-    for attachment, window in windows(record, catalog, life):
-        plan = catalog.plan(attachment.plan)
-        known = record.records.get(record_key(attachment.id, window.start))
-        if known is not None and known.end == window.end and not _touched(window, changed):
-            periods.append(RatedPeriod(attachment, plan, known.total, None))
+    for step in steps:
+        if step.known is not None:
+            periods.append(RatedPeriod(step.attachment, step.plan, step.known.total, None))
             continue
-        bill = rate_period(attachment, plan, catalog, window, read_usage(window), as_of)
-        periods.append(RatedPeriod(attachment, plan, bill.total, bill))
-        if bill.ended and bill.record != known:
+        bill = rate_period(step.attachment, step.plan, catalog, step.window, usage, as_of)
+        periods.append(RatedPeriod(step.attachment, step.plan, bill.total, bill))
+        if bill.ended:
             records.append(bill.record)
     return Rated(subscription, tuple(periods), tuple(records))
 
 
-def _touched(window: Period, changed: Sequence[datetime]) -> bool:
+def _touched(window: Period, changed: Collection[datetime]) -> bool:
     return any(cell in window for cell in changed)
 
 

@@ -1,0 +1,79 @@
+"""What the hot path knows without asking: where an account's usage goes, and the catalogue."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.domain.account import AccountRecord
+from shared.domain.catalog.catalog import Catalog
+from shared.domain.ids import AccountCode, Shard, shard_of
+from shared.domain.period import cell_minutes
+from shared.ports import Accounts, Catalogs, Clock
+
+LIFE = timedelta(seconds=30)
+"""How long something read is believed. An account's shard never changes; the end of its
+subscription and the catalogue do."""
+
+MAX_PLACES = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where an account's usage is kept, in cells of how many minutes, and until when."""
+
+    account: AccountCode
+    shard: Shard
+    cell_minutes: int
+    ends: datetime | None
+
+
+class Directory:
+    """Placements of accounts, kept for a short life. What is unknown is asked every time, so a
+    new account is usable at once."""
+
+    def __init__(self, accounts: Accounts, catalogs: "CatalogCache", clock: Clock) -> None:
+        self._accounts = accounts
+        self._catalogs = catalogs
+        self._clock = clock
+        self._known: dict[AccountCode, tuple[datetime, Placement]] = {}
+
+    def place(self, code: AccountCode) -> Placement | None:
+        """Where ``code``'s usage goes; ``None`` for an unknown account."""
+        now = self._clock.now()
+        known = self._known.get(code)
+        if known is not None and now - known[0] < LIFE:
+            return known[1]
+        found = self._accounts.load(code)
+        if found is None:
+            return None
+        if len(self._known) >= MAX_PLACES:
+            self._known.clear()
+        placement = self._placement(found.value)
+        self._known[code] = (now, placement)
+        return placement
+
+    def _placement(self, record: AccountRecord) -> Placement:
+        account = record.account
+        catalog = self._catalogs.current()
+        zone = account.time_zone or (catalog.organization.time_zone if catalog else "UTC")
+        subscription = record.subscription
+        ends = subscription.end if subscription else None
+        return Placement(account.code, shard_of(account.code), cell_minutes(zone), ends)
+
+
+class CatalogCache:
+    """The newest catalogue, read again after a short life."""
+
+    def __init__(self, catalogs: Catalogs, clock: Clock) -> None:
+        self._catalogs = catalogs
+        self._clock = clock
+        self._read: datetime | None = None
+        self._catalog: Catalog | None = None
+
+    def current(self) -> Catalog | None:
+        """The newest catalogue, at most ``LIFE`` old; ``None`` while none was ever stored."""
+        now = self._clock.now()
+        if self._catalog is None or self._read is None or now - self._read >= LIFE:
+            version = self._catalogs.current()
+            self._catalog = version.catalog if version else None
+            self._read = now
+        return self._catalog

@@ -1,0 +1,161 @@
+"""Takes usage events: stored once, parked until usable, or refused with every reason."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.domain.catalog.catalog import Catalog
+from shared.domain.errors import FieldError, Throttled, Unavailable, UpstreamFailure
+from shared.domain.ids import AccountCode, Shard
+from shared.domain.period import cell_of
+from shared.domain.usage.event import (
+    Outcome,
+    UsageEvent,
+    canonical_payload,
+    fault_of_time,
+    payload_hash,
+)
+from shared.ports import Clock, EventRow, ParkedEvent, Parking, PartialKey
+from shared.services.directory import CatalogCache, Directory, Placement
+from shared.services.usage_writer import Entry, Stored, UsageWriter
+
+MAX_PAYLOAD = 16_000
+"""Characters of one event's canonical contents; a storage property holds 32,768."""
+
+REUSED_ID = FieldError("/id", "was used before, on the same day, with a different payload")
+
+
+FOREIGN_ACCOUNT = FieldError("/account", "is not one this caller may report for")
+
+
+@dataclass(frozen=True, slots=True)
+class EventResult:
+    """What became of one event; ``errors`` are relative to it."""
+
+    id: str
+    outcome: Outcome
+    errors: tuple[FieldError, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Usable:
+    entry: Entry
+    shard: Shard
+
+
+@dataclass(frozen=True, slots=True)
+class _Early:
+    """An event whose account or meter is not there yet."""
+
+    parked: ParkedEvent
+
+
+type _Judgement = _Usable | _Early | tuple[FieldError, ...]
+
+
+class IngestUsage:
+    """The one way into the usage log, for HTTP, Service Bus and replays alike."""
+
+    def __init__(
+        self,
+        writer: UsageWriter,
+        directory: Directory,
+        catalogs: CatalogCache,
+        parking: Parking,
+        clock: Clock,
+    ) -> None:
+        self._writer = writer
+        self._directory = directory
+        self._catalogs = catalogs
+        self._parking = parking
+        self._clock = clock
+
+    def __call__(
+        self,
+        events: Sequence[UsageEvent],
+        received: datetime | None = None,
+        allowed: frozenset[AccountCode] | None = None,
+    ) -> list[EventResult]:
+        """Store ``events`` and tell each one's outcome, in order.
+
+        ``received`` is when they first arrived, for input that was parked; ``allowed`` are the
+        accounts the caller may report for, ``None`` for all. Raises
+        ``Throttled`` or ``Unavailable`` when any event could not be stored or parked: nothing
+        is lost and nothing doubled when the caller then sends all of them again.
+        """
+        arrived = received or self._clock.now()
+        catalog = self._catalogs.current()
+        judged = [
+            self._judge(event, catalog, arrived)
+            if allowed is None or event.account in allowed
+            else (FOREIGN_ACCOUNT,)
+            for event in events
+        ]
+        usable = [j for j in judged if isinstance(j, _Usable)]
+        self._writer.store([(u.shard, u.entry) for u in usable])
+        early = [j.parked for j in judged if isinstance(j, _Early)]
+        parked = iter(self._parking.park(early) if early else [])
+        results: list[EventResult] = []
+        for event, judgement in zip(events, judged, strict=True):
+            match judgement:
+                case _Usable(entry, _):
+                    results.append(_stored(event, entry))
+                case _Early():
+                    results.append(_parked(event, next(parked)))
+                case errors:
+                    results.append(EventResult(event.id, Outcome.INVALID, errors))
+        return results
+
+    def _judge(self, event: UsageEvent, catalog: Catalog | None, arrived: datetime) -> _Judgement:
+        fault = fault_of_time(event.time, arrived)
+        if fault is not None:
+            return (FieldError("/time", fault),)
+        payload = canonical_payload(event)
+        if len(payload) > MAX_PAYLOAD:
+            return (FieldError("/data", f"must fit in {MAX_PAYLOAD} characters"),)
+        placement = self._directory.place(event.account)
+        if placement is None:
+            return _Early(ParkedEvent(event, arrived, f"there is no account {event.account}"))
+        if placement.ends is not None and event.time >= placement.ends:
+            message = f"is after the end of the subscription, {placement.ends.isoformat()}"
+            return (FieldError("/time", message),)
+        meter = catalog.meter(event.meter) if catalog else None
+        if meter is None:
+            return _Early(ParkedEvent(event, arrived, f"there is no meter {event.meter}"))
+        faults = meter.faults_of(event.data)
+        if faults:
+            return tuple(FieldError("/data" + f.pointer, f.message) for f in faults)
+        return _Usable(_entry(event, payload, placement), placement.shard)
+
+
+def _entry(event: UsageEvent, payload: str, placement: Placement) -> Entry:
+    row = EventRow(event.account, event.key, payload_hash(payload), event)
+    cell = cell_of(event.time, placement.cell_minutes)
+    return Entry(row, PartialKey(AccountCode(event.account), cell, event.meter))
+
+
+def _stored(event: UsageEvent, entry: Entry) -> EventResult:
+    if entry.failure is not None:
+        raise _again(entry.failure) from entry.failure
+    match entry.stored:
+        case Stored.NEW:
+            return EventResult(event.id, Outcome.ACCEPTED)
+        case Stored.SAME:
+            return EventResult(event.id, Outcome.DUPLICATE)
+        case Stored.DIFFERENT:
+            return EventResult(event.id, Outcome.INVALID, (REUSED_ID,))
+        case None:
+            raise AssertionError("the writer returned without deciding an event")
+
+
+def _again(failure: UpstreamFailure) -> UpstreamFailure:
+    """The failure of a transaction that several requests may share, for one of them."""
+    if isinstance(failure, Throttled):
+        return Throttled(str(failure), failure.retry_after)
+    return Unavailable(str(failure))
+
+
+def _parked(event: UsageEvent, existing: str | None) -> EventResult:
+    if existing is not None and existing != payload_hash(canonical_payload(event)):
+        return EventResult(event.id, Outcome.INVALID, (REUSED_ID,))
+    return EventResult(event.id, Outcome.PARKED)

@@ -1,0 +1,333 @@
+"""Writes usage: events, their partials and change marks in one transaction, exactly once.
+
+A lane writes one shard of one day's table and owns its partials there: it alone replaces them,
+from memory, under a writer id that no other process boot has. Whenever what is stored becomes
+doubtful (no answer, or a version it did not expect) the lane takes a new writer id and leaves
+the old rows as they are. A transaction that was thought lost and lands late then either finds
+its events stored and fails whole, or is the first to store them; sums and events stay equal.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+
+from shared.domain.errors import Unavailable, UpstreamFailure
+from shared.domain.ids import AccountCode, Shard
+from shared.domain.period import DAY, day_of, hour_of
+from shared.domain.usage.event import EventKey
+from shared.domain.usage.partial import Partial
+from shared.ports import (
+    AppendAnswer,
+    Appended,
+    Clock,
+    Etag,
+    EventExists,
+    EventRow,
+    Lock,
+    Mark,
+    PartialKey,
+    PartialMoved,
+    PartialWrite,
+    Tasks,
+    UsageBatch,
+    UsageLog,
+)
+
+MAX_ENTITIES = 100
+MAX_WEIGHT = 3 * 1024 * 1024
+"""Storage takes 100 entities and 4 MiB a transaction; the weight is an estimate, hence 3."""
+
+MAX_CELLS = 5_000
+"""A lane that knows more cells than this starts over with a new writer id."""
+
+MAX_LANES = 256
+CONFLICTS_BEFORE_LOOKING = 3
+UNANSWERED_BEFORE_GIVING_UP = 3
+
+
+class Stored(StrEnum):
+    """What became of an event that was to be stored."""
+
+    NEW = "new"
+    SAME = "same"
+    DIFFERENT = "different"
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """An event on its way into the log, and what became of it."""
+
+    row: EventRow
+    cell: PartialKey
+    stored: Stored | None = None
+    failure: UpstreamFailure | None = None
+
+    @property
+    def identity(self) -> tuple[AccountCode, EventKey]:
+        """What no two stored events of a day share."""
+        return (self.row.account, self.row.key)
+
+    @property
+    def done(self) -> bool:
+        """Whether its fate is known."""
+        return self.stored is not None or self.failure is not None
+
+
+@dataclass(slots=True)
+class _Cell:
+    partial: Partial
+    etag: Etag
+
+
+@dataclass(slots=True)
+class _Plan:
+    """A transaction to send: the entries it carries and the state it leaves behind."""
+
+    batch: UsageBatch
+    entries: list[Entry]
+
+
+@dataclass(slots=True)
+class _Tries:
+    """How often storing the same entries has failed, and why."""
+
+    unanswered: int = 0
+    conflicts: int = 0
+
+
+@dataclass(slots=True)
+class Lane:
+    """The writer of one shard of one day's table. Its lock makes it write one at a time."""
+
+    day: date
+    shard: Shard
+    boot: str
+    lock: Lock
+    log: UsageLog
+    clock: Clock
+    queue: list[Entry] = field(default_factory=list)
+    _epoch: int = 0
+    _cells: dict[PartialKey, _Cell] = field(default_factory=dict)
+    _marked: set[Mark] = field(default_factory=set)
+    _hinted: datetime | None = None
+
+    def settle(self, own: Sequence[Entry]) -> None:
+        """Return once the fate of every entry of ``own`` is known.
+
+        Whoever holds the lock also stores what others have queued meanwhile, so requests that
+        arrive together share transactions.
+        """
+        with self.lock:
+            if all(entry.done for entry in own):
+                return
+            waiting, self.queue[:] = self.queue[:], []
+            try:
+                self._store(waiting)
+            finally:
+                _fail([e for e in waiting if not e.done], Unavailable("the writer broke down"))
+
+    def _store(self, waiting: list[Entry]) -> None:
+        distinct, repeated = _without_repetitions(waiting)
+        pending = sorted(distinct, key=_by_cell)
+        tries = _Tries()
+        while pending:
+            try:
+                plan = self._plan(pending)
+                answer = self.log.append(plan.batch)
+            except UpstreamFailure as exc:
+                self._start_over()
+                tries.unanswered += 1
+                hopeless = not isinstance(exc, Unavailable)
+                if hopeless or tries.unanswered >= UNANSWERED_BEFORE_GIVING_UP:
+                    _fail(pending, exc)
+            else:
+                self._take_in(plan, answer, tries)
+            pending = [entry for entry in pending if not entry.done]
+        for entry, original in repeated:
+            _repeat(entry, original)
+
+    def _take_in(self, plan: _Plan, answer: AppendAnswer, tries: _Tries) -> None:
+        match answer:
+            case Appended(etags):
+                self._stored(plan, etags)
+                tries.conflicts = 0
+            case EventExists(index):
+                tries.conflicts += 1
+                all_of_them = tries.conflicts >= CONFLICTS_BEFORE_LOOKING
+                self._look_up(plan.entries if all_of_them else [plan.entries[index]])
+            case PartialMoved():
+                self._start_over()
+
+    def _plan(self, pending: Sequence[Entry]) -> _Plan:
+        """The next transaction: as many of ``pending`` as fit, for the hour that it is now."""
+        hour = hour_of(self.clock.now())
+        self._hint(hour)
+        taken: list[Entry] = []
+        partials: dict[PartialKey, Partial] = {}
+        marks: dict[Mark, None] = {}
+        entities = weight = 0
+        for entry in pending:
+            key = entry.cell
+            mark = Mark(hour, key.account, hour_of(key.cell))
+            needs_mark = mark not in self._marked and mark not in marks
+            entities += 1 + (key not in partials) + needs_mark
+            weight += _weight(entry)
+            if key not in partials and key in self._cells:
+                weight += _partial_weight(self._cells[key].partial)
+            if taken and (entities > MAX_ENTITIES or weight > MAX_WEIGHT):
+                break
+            if needs_mark:
+                marks[mark] = None
+            partial = partials.get(key)
+            if partial is None:
+                known = self._cells.get(key)
+                partial = partials[key] = known.partial.copy() if known else Partial()
+            partial.add(entry.row.event)
+            taken.append(entry)
+        writes = tuple(
+            PartialWrite(key, partial, known.etag if (known := self._cells.get(key)) else None)
+            for key, partial in partials.items()
+        )
+        rows = tuple(entry.row for entry in taken)
+        writer = f"{self.boot}{self._epoch:x}"
+        batch = UsageBatch(self.day, self.shard, writer, rows, writes, tuple(marks))
+        return _Plan(batch, taken)
+
+    def _hint(self, hour: datetime) -> None:
+        """Runs look at an event's table on its own day and the next; other days need a hint.
+
+        It is stored, and awaited, in the same hour as the transaction that needs it.
+        """
+        arrival = day_of(hour)
+        if self.day in (arrival, arrival - DAY) or self._hinted == hour:
+            return
+        self.log.put_hint(self.shard, hour, self.day)
+        self._hinted = hour
+
+    def _stored(self, plan: _Plan, etags: Sequence[Etag]) -> None:
+        """Take an answered transaction into memory; only now may its marks be relied on."""
+        if len(self._cells) > MAX_CELLS:
+            self._start_over()
+        else:
+            for write, etag in zip(plan.batch.partials, etags, strict=True):
+                self._cells[write.key] = _Cell(write.partial, etag)
+        newest = plan.batch.marks[0].arrival_hour if plan.batch.marks else None
+        if newest is not None:
+            self._marked = {m for m in self._marked if m.arrival_hour == newest}
+            self._marked.update(plan.batch.marks)
+        for entry in plan.entries:
+            entry.stored = Stored.NEW
+
+    def _look_up(self, entries: Sequence[Entry]) -> None:
+        identities = [entry.identity for entry in entries]
+        try:
+            found = self.log.payload_hashes(self.day, self.shard, identities)
+        except UpstreamFailure as exc:
+            _fail(entries, exc)
+            return
+        for entry, stored_hash in zip(entries, found, strict=True):
+            if stored_hash is not None:
+                same = stored_hash == entry.row.payload_hash
+                entry.stored = Stored.SAME if same else Stored.DIFFERENT
+
+    def _start_over(self) -> None:
+        """What is stored is in doubt: write on under a new id and with an empty memory."""
+        self._epoch += 1
+        self._cells.clear()
+
+
+def _without_repetitions(
+    waiting: Sequence[Entry],
+) -> tuple[list[Entry], list[tuple[Entry, Entry]]]:
+    """Each identity once, and the others paired with the one they repeat."""
+    first: dict[tuple[AccountCode, EventKey], Entry] = {}
+    repeated: list[tuple[Entry, Entry]] = []
+    for entry in waiting:
+        original = first.setdefault(entry.identity, entry)
+        if original is not entry:
+            repeated.append((entry, original))
+    return list(first.values()), repeated
+
+
+def _by_cell(entry: Entry) -> tuple[AccountCode, datetime, str, str]:
+    """Entries of one cell stand together, so a transaction carries few partials."""
+    cell = entry.cell
+    return (cell.account, cell.cell, cell.meter, cell.segment)
+
+
+def _fail(entries: Sequence[Entry], failure: UpstreamFailure) -> None:
+    for entry in entries:
+        if entry.stored is None:
+            entry.failure = failure
+
+
+def _repeat(entry: Entry, original: Entry) -> None:
+    """The same identity twice at once: the second is what a later repetition would be."""
+    if original.failure is not None:
+        entry.failure = original.failure
+    elif entry.row.payload_hash == original.row.payload_hash:
+        entry.stored = original.stored if original.stored is Stored.DIFFERENT else Stored.SAME
+    else:
+        entry.stored = Stored.DIFFERENT
+
+
+def _weight(entry: Entry) -> int:
+    """An upper estimate of the bytes an event takes in a transaction."""
+    event = entry.row.event
+    text = len(event.id) + len(event.source)
+    for name, value in event.data.items():
+        text += len(name) + (len(value) if isinstance(value, str) else 32)
+    return 1_000 + 4 * text
+
+
+def _partial_weight(partial: Partial) -> int:
+    """An upper estimate of the bytes a partial takes in a transaction."""
+    weight = 1_000
+    for stats in partial.fields.values():
+        weight += 5_000 + (12 * len(stats.distinct.digests) if stats.distinct else 0)
+    return weight
+
+
+class UsageWriter:
+    """All lanes of one process boot."""
+
+    def __init__(self, log: UsageLog, clock: Clock, tasks: Tasks, boot: str) -> None:
+        self._log = log
+        self._clock = clock
+        self._tasks = tasks
+        self._boot = boot
+        self._lock = tasks.lock()
+        self._lanes: dict[tuple[date, Shard], Lane] = {}
+        self._opened = 0
+
+    def store(self, entries: Sequence[tuple[Shard, Entry]]) -> None:
+        """Store events; each entry tells its fate afterwards. Lanes work side by side."""
+        by_lane: dict[tuple[date, Shard], list[Entry]] = {}
+        for shard, entry in entries:
+            by_lane.setdefault((entry.row.event.day, shard), []).append(entry)
+        work = [(self._lane(day, shard), own) for (day, shard), own in by_lane.items()]
+        for lane, own in work:
+            lane.queue.extend(own)
+        self._tasks.run_all([_Task(lane, own) for lane, own in work])
+
+    def _lane(self, day: date, shard: Shard) -> Lane:
+        with self._lock:
+            lane = self._lanes.pop((day, shard), None)
+            if lane is None:
+                self._opened += 1
+                boot = f"{self._boot}{self._opened:x}-"
+                lane = Lane(day, shard, boot, self._tasks.lock(), self._log, self._clock)
+            self._lanes[(day, shard)] = lane
+            while len(self._lanes) > MAX_LANES:
+                self._lanes.pop(next(iter(self._lanes)))
+            return lane
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    lane: Lane
+    own: list[Entry]
+
+    def __call__(self) -> None:
+        self.lane.settle(self.own)
