@@ -13,7 +13,7 @@ from local.marketplace.wire import API_VERSION, Call, Malformed, Reply, load_obj
 
 PAGE: Final = 100
 BASE: Final = "/api/saas/subscriptions"
-_STATUS: Final = {
+STATUS: Final = {
     Kind.INVALID: 400,
     Kind.FORBIDDEN: 403,
     Kind.NOT_FOUND: 404,
@@ -30,7 +30,7 @@ def refusable(handler: Handler) -> Handler:
         try:
             return handler(simulator, call)
         except Refused as refusal:
-            return error(_STATUS[refusal.kind], refusal.kind.value, str(refusal))
+            return error(STATUS[refusal.kind], refusal.kind.value, str(refusal))
         except Malformed as problem:
             return error(400, Kind.INVALID.value, str(problem))
 
@@ -120,7 +120,7 @@ def update(simulator: Simulator, call: Call) -> Reply:
     match body:
         case {"planId": str(plan_id)} if body.get("quantity") in (None, ""):
             operation = market.change_plan(found.id, plan_id, call.now, PUBLISHER)
-        case {"quantity": int(quantity)} if not body.get("planId"):
+        case {"quantity": int(quantity)} if quantity is not True and not body.get("planId"):
             operation = market.change_quantity(found.id, quantity, call.now, PUBLISHER)
         case _:
             raise Refused(Kind.INVALID, "send planId or quantity, one of them")

@@ -1,10 +1,9 @@
 """The metering API: usageEvent, batchUsageEvent, usageEvents."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Final
 
-from local.marketplace.faults import Fault, FaultKind
+from local.marketplace.faults import FaultKind
 from local.marketplace.reports import DayUsage, by_day
 from local.marketplace.simulator import Simulator
 from local.marketplace.usage import (
@@ -42,7 +41,7 @@ def usage_event(simulator: Simulator, call: Call) -> Reply:
             return _bad_request(*problems)
 
 
-def batch_usage_event(simulator: Simulator, call: Call, fault: Fault | None = None) -> Reply:
+def batch_usage_event(simulator: Simulator, call: Call) -> Reply:
     """POST /api/batchUsageEvent: 200 with a status for every item, 400 above 25.
 
     An empty batch is answered 400 as well: the documentation does not speak of it.
@@ -56,6 +55,7 @@ def batch_usage_event(simulator: Simulator, call: Call, fault: Fault | None = No
         message = f"The request must hold 1 to {MAX_BATCH} usage events."
         return _bad_request(Problem("request", message))
     simulator.batches += 1
+    fault = call.fault
     healthy = len(items) - (fault.items if fault else 0)
     answered: list[object] = []
     for index, item in enumerate(items):
@@ -89,8 +89,9 @@ def usage_events(simulator: Simulator, call: Call) -> Reply:
 def _item(simulator: Simulator, call: Call, item: object, index: int) -> dict[str, object]:
     outcome = simulator.usage.submit(item, simulator.market, simulator.options, call.now)
     shape = _outcome(item, outcome)
-    if simulator.options.vary_batches and not isinstance(outcome, Rejected | Duplicate):
-        shape["effectiveStartTime"] = _varied(outcome.record.usage, simulator.batches + index)
+    usage = parse_usage(item)
+    if simulator.options.vary_batches and isinstance(usage, Usage):
+        shape["effectiveStartTime"] = _varied(usage, simulator.batches + index)
     return shape
 
 
@@ -187,7 +188,7 @@ def _row(simulator: Simulator, row: DayUsage) -> dict[str, object]:
     plan = offer.plan(row.key.plan_id)
     matched = row.recon_status in ("Accepted", "Mismatch")
     return {
-        "usageDate": row.key.day + timedelta(),
+        "usageDate": row.key.day,
         "usageResourceId": subscription.id,
         "dimension": row.key.dimension,
         "planId": row.key.plan_id,

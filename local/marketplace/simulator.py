@@ -1,6 +1,9 @@
 """All parts of one running simulator, and putting them back to their beginning."""
 
+import heapq
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 
 from local.clock import FileClock
@@ -46,6 +49,19 @@ class Simulator:
         self.log = RequestLog(settings.request_log)
         self.rulings = {}
         self.batches = 0
+        self._later: list[tuple[datetime, int, Callable[[datetime], None]]] = []
+
+    def tick(self) -> datetime:
+        """Let everything happen that is due by now; the time it is."""
+        now = self.clock.now()
+        self.market.tick(now)
+        while self._later and self._later[0][0] <= now:
+            heapq.heappop(self._later)[2](now)
+        return now
+
+    def later(self, due: datetime, work: Callable[[datetime], None]) -> None:
+        """Do ``work`` once the stack's time has reached ``due``."""
+        heapq.heappush(self._later, (due, self.log.next_number(), work))
 
     def rule(self, key: DayKey, status: str, processed: Decimal) -> None:
         """Decide by hand how one day's usage is reconciled."""

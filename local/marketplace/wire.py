@@ -8,6 +8,8 @@ from decimal import Decimal
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Final, NoReturn
 
+from local.marketplace.faults import Fault
+
 API_VERSION: Final = "2018-08-31"
 _PLAIN_EXPONENT: Final = 40
 
@@ -18,7 +20,10 @@ class Malformed(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One HTTP request, read completely; header names are in lower case."""
+    """One HTTP request, read completely; header names are in lower case.
+
+    ``fault`` is the batch fault that strikes it, where there is one.
+    """
 
     method: str
     path: str
@@ -28,6 +33,7 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True)
