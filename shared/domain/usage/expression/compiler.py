@@ -119,10 +119,11 @@ def _arithmetic(node: Arithmetic) -> Run:
 
 
 def _prefix(node: Prefix) -> Run:
-    operand, symbol, at = compile_node(node.operand), node.operator, node.at
+    symbol, at = node.operator, node.at
     if symbol == "not":
         holds = _condition(node.operand)
         return lambda values: ZERO if holds(values) else ONE
+    operand = compile_node(node.operand)
     return lambda values: _apply(BOUNDED.minus, symbol, at, (operand(values),))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from shared.domain.usage.expression.faults import ExpressionError
-from shared.domain.usage.expression.functions import form_of, unknown_function
+from shared.domain.usage.expression.functions import BOUNDED, form_of, unknown_function
 from shared.domain.usage.expression.lexer import Kind, Token, tokens_of
 from shared.domain.usage.expression.syntax import (
     Arithmetic,
@@ -125,7 +125,7 @@ class _Parser:
         token = self._token
         match token.kind:
             case Kind.NUMBER:
-                return Literal(Decimal(self._take().text), token.at)
+                return self._number()
             case Kind.TEXT:
                 return Literal(self._take().text, token.at)
             case Kind.NAME:
@@ -141,6 +141,13 @@ class _Parser:
                 return inner
             case _:
                 raise self._unexpected("expected a number, a text, a field or a function")
+
+    def _number(self) -> Node:
+        token = self._take()
+        number = Decimal(token.text)
+        if number.adjusted() > BOUNDED.Emax:
+            raise ExpressionError(token.at, f"a number is below 10^{BOUNDED.Emax + 1}")
+        return Literal(number, token.at)
 
     def _name(self) -> Node:
         token = self._take()
