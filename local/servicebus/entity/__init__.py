@@ -1,0 +1,1 @@
+"""Queues, locks and sessions: the broker's rules without any AMQP."""
