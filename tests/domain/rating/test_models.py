@@ -85,6 +85,12 @@ CHARGES: list[tuple[str, ChargeModel, Usage, str]] = [
         "8.5",
     ),
     (
+        "percentage bounded per event, fees below zero",
+        Percentage((Share(D(1), fixed_price=D(2)),), maximum_per_event=D(1)),
+        PercentageInput(D(100), 5, D(-7)),
+        "2",
+    ),
+    (
         "percentage bounded per event without events",
         Percentage((Share(D(1), fixed_price=D(2)),), minimum_per_event=D(1)),
         PercentageInput(D(0), 0, D(0)),
@@ -136,7 +142,7 @@ def test_per_event_fee_without_bounds_is_never_negative() -> None:
 
 AVERAGES = [
     ("half rounds up", "1", "0.00000000005", "0.0000000001"),
-    ("just below half rounds down", "3", "0.00000000014999999999999999999999999999", "0"),
+    ("just below half rounds down", "1", f"0.00000000004{'9' * 70}", "0"),
     ("no quantity", "0", "5", "0"),
 ]
 
