@@ -48,13 +48,6 @@ class Package:
     model: Literal["PACKAGE"] = "PACKAGE"
 
 
-def blocks_of(units: Decimal, size: Decimal) -> Decimal:
-    """How many blocks of ``size`` hold ``units``, the last one perhaps not full."""
-    with localcontext(PRICING):
-        whole, rest = divmod(units, size)
-        return whole + ONE if rest else whole
-
-
 def charge_package(model: Package, quantity: Decimal) -> Priced:
     """Price ``quantity`` (not negative)."""
     with localcontext(PRICING):
@@ -70,7 +63,9 @@ def charge_package(model: Package, quantity: Decimal) -> Priced:
 
 
 def _use(block: Block, lower: Decimal, units: Decimal) -> BandUse:
-    blocks = blocks_of(units, block.size)
+    blocks, started = divmod(units, block.size)
+    if started:
+        blocks += ONE
     cost = blocks * block.price
     return BandUse(lower, block.up_to, units, block.price, ZERO, cost, blocks)
 
