@@ -114,7 +114,7 @@ class HttpServer:
 
     def __init__(self, application: Application, port: int) -> None:
         """Binds the port at once (0: any free one); raises ``OSError`` if it is taken."""
-        self._socket = socket.create_server(("127.0.0.1", port), backlog=2048)
+        self._socket = _listening_socket(port)
         self._server = _QuietServer(
             uvicorn.Config(
                 application,
@@ -152,3 +152,15 @@ class HttpServer:
         self._server.config.timeout_graceful_shutdown = max(1, round(limit))
         self._server.should_exit = True
         await self._task
+
+
+def _listening_socket(port: int) -> socket.socket:
+    # Only with the protocol named does asyncio send small answers without delay (TCP_NODELAY).
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", port))
+    except OSError:
+        listening.close()
+        raise
+    return listening

@@ -22,6 +22,8 @@ _log = logging.getLogger(HOST_LOGGER)
 _ACCEPT_WAIT = 60.0
 # How long one receive call may take; between two calls the pump looks whether to stop.
 _RECEIVE_WAIT = 1.0
+# A receive call that waits keeps the connection from settlements, so runs about to end go first.
+_SETTLE_PAUSE = 0.05
 
 type Messages = Sequence[ServiceBusReceivedMessage]
 type Handle = Callable[[Messages], Awaitable[bool]]
@@ -116,6 +118,9 @@ class Pump:
             while not self._stop.is_set():
                 if len(self._running) >= limit:
                     await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+                if self._running:
+                    await asyncio.wait(self._running, timeout=_SETTLE_PAUSE)
+                if len(self._running) >= limit:
                     continue
                 wanted = min(wanted, limit - len(self._running))
                 messages = await receiver.receive_messages(wanted, max_wait_time=_RECEIVE_WAIT)
@@ -134,7 +139,7 @@ class Pump:
             raise
 
     def _start(self, receiver: ServiceBusReceiver, message: ServiceBusReceivedMessage) -> None:
-        task = asyncio.create_task(self._process(receiver, [message]))
+        task = asyncio.create_task(self._process_locked(receiver, [message]))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
@@ -144,7 +149,7 @@ class Pump:
             messages = await self._receive_batch(receiver)
             backoff.reset()
             if messages:
-                await self._process(receiver, messages)
+                await self._process_locked(receiver, messages)
 
     async def _receive_batch(self, receiver: ServiceBusReceiver) -> list[ServiceBusReceivedMessage]:
         options = self._options
@@ -167,41 +172,55 @@ class Pump:
         if not await self._stop.unless(receiver.__aenter__()):
             return
         backoff.reset()
-        idle_since = time.monotonic()
-        while not self._stop.is_set():
-            left = idle_since + self._options.session_idle_timeout - time.monotonic()
-            if left <= 0:
-                return
-            if self._settings.trigger.many:
-                messages = await self._receive_batch(receiver)
-            else:
-                messages = await receiver.receive_messages(
-                    1, max_wait_time=min(_RECEIVE_WAIT, left)
-                )
-            if messages:
-                await self._process(receiver, messages)
-                idle_since = time.monotonic()
+        session = receiver.session
+        renewal = LockRenewal(
+            session.renew_lock, session.locked_until_utc, self._options.max_auto_lock_renewal
+        )
+        try:
+            idle_since = time.monotonic()
+            while not self._stop.is_set():
+                left = idle_since + self._options.session_idle_timeout - time.monotonic()
+                if left <= 0:
+                    return
+                messages = await self._receive_of_session(receiver, left)
+                if messages:
+                    renewal.restart()
+                    await self._process(receiver, messages, None)
+                    idle_since = time.monotonic()
+        finally:
+            await renewal.stop()
 
-    async def _process(self, receiver: ServiceBusReceiver, messages: Messages) -> None:
-        """Run the function under renewed locks and settle by its outcome."""
-        renewal = self._renewal(receiver, messages)
+    async def _receive_of_session(
+        self, receiver: ServiceBusReceiver, longest: float
+    ) -> list[ServiceBusReceivedMessage]:
+        if self._settings.trigger.many:
+            return await self._receive_batch(receiver)
+        return await receiver.receive_messages(1, max_wait_time=min(_RECEIVE_WAIT, longest))
+
+    async def _process_locked(self, receiver: ServiceBusReceiver, messages: Messages) -> None:
+        """Process messages that have locks of their own."""
+        locks = [message.locked_until_utc for message in messages if message.locked_until_utc]
+        renewal = LockRenewal(
+            _renew_all(receiver, messages),
+            min(locks) if locks else None,
+            self._options.max_auto_lock_renewal,
+        )
+        await self._process(receiver, messages, renewal)
+
+    async def _process(
+        self, receiver: ServiceBusReceiver, messages: Messages, renewal: LockRenewal | None
+    ) -> None:
+        """Run the function and settle by its outcome."""
         succeeded = False
         try:
             succeeded = await self._settings.handle(messages)
         finally:
-            await renewal.stop()
+            if renewal is not None:
+                await renewal.stop()
             if not succeeded:
                 await self._settle(receiver.abandon_message, messages)
             elif self._settings.auto_complete:
                 await self._settle(receiver.complete_message, messages)
-
-    def _renewal(self, receiver: ServiceBusReceiver, messages: Messages) -> LockRenewal:
-        limit = self._options.max_auto_lock_renewal
-        if self._settings.trigger.sessions:
-            session = receiver.session
-            return LockRenewal(session.renew_lock, session.locked_until_utc, limit)
-        locks = [message.locked_until_utc for message in messages if message.locked_until_utc]
-        return LockRenewal(_renew_all(receiver, messages), min(locks) if locks else None, limit)
 
     async def _settle(
         self, settle: Callable[[ServiceBusReceivedMessage], Awaitable[None]], messages: Messages
