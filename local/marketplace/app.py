@@ -112,7 +112,10 @@ def build(simulator: Simulator, connections: Connections) -> Starlette:
 
     async def settle(request: Request) -> Response:
         """Wait until no webhook delivery is under way or due."""
-        order = commands.SETTLE.validate_json(await request.body() or b"{}")
+        try:
+            order = control.read_order(commands.SETTLE, await request.body())
+        except Malformed as problem:
+            return respond(fulfillment.error(400, "BadRequest", str(problem)), {})
         quiet = await sender.settle(order.timeout_seconds)
         return respond(Reply(200 if quiet else 503, {"quiet": quiet}), {})
 

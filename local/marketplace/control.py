@@ -18,7 +18,7 @@ from local.marketplace.reports import DayKey
 from local.marketplace.simulator import Simulator
 from local.marketplace.state import Purchase
 from local.marketplace.webhooks import Sender
-from local.marketplace.wire import Call, Malformed, Reply, load_object, parse_time
+from local.marketplace.wire import Call, Malformed, Reply, dumps, load_object, loads, parse_time
 
 _PURCHASE: Final = TypeAdapter(Purchase)
 _OFFER: Final = TypeAdapter(Offer)
@@ -37,13 +37,13 @@ class Desk:
 
 
 def _plain[T](adapter: TypeAdapter[T], value: T) -> object:
-    return json.loads(adapter.dump_json(value, by_alias=True))
+    return loads(adapter.dump_json(value, by_alias=True))
 
 
-def _read[T](adapter: TypeAdapter[T], call: Call) -> T:
+def read_order[T](adapter: TypeAdapter[T], body: bytes) -> T:
     """A command from a body. Raises Malformed naming every wrong field."""
     try:
-        return adapter.validate_python(load_object(call.body))
+        return adapter.validate_python(load_object(body))
     except ValidationError as problem:
         faults = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in problem.errors())
         raise Malformed("; ".join(faults)) from problem
@@ -56,7 +56,7 @@ def offers(desk: Desk, _: Call) -> Reply:
 
 def publish(desk: Desk, call: Call) -> Reply:
     """POST /control/offers: a new offer, or a new version that keeps published dimensions."""
-    offer = _read(_OFFER, call)
+    offer = read_order(_OFFER, call.body)
     try:
         desk.simulator.market.publish(offer)
     except ValueError as locked:
@@ -67,7 +67,7 @@ def publish(desk: Desk, call: Call) -> Reply:
 def purchase(desk: Desk, call: Call) -> Reply:
     """POST /control/purchases: subscription id, marketplace token, landing page link."""
     simulator = desk.simulator
-    bought, token = simulator.market.purchase(_read(_PURCHASE, call), call.now)
+    bought, token = simulator.market.purchase(read_order(_PURCHASE, call.body), call.now)
     link = views.landing_page(simulator, token)
     return Reply(201, {"subscriptionId": bought.id, "token": token, "landingPage": link})
 
@@ -93,7 +93,7 @@ def subscription(desk: Desk, call: Call) -> Reply:
 
 def act(desk: Desk, call: Call) -> Reply:
     """POST /control/subscriptions/{id}/{action}."""
-    order = _read(commands.ACT, call)
+    order = read_order(commands.ACT, call.body)
     done = commands.act(desk.simulator, call.params["id"], call.params["action"], order)
     return Reply(200, shapes.operation(done, desk.simulator.options) if done else {})
 
@@ -108,12 +108,12 @@ def token(desk: Desk, call: Call) -> Reply:
 def clock(desk: Desk, call: Call) -> Reply:
     """GET /control/clock."""
     offset = desk.simulator.clock.offset().total_seconds()
-    return Reply(200, {"now": call.now, "offsetSeconds": str(offset)})
+    return Reply(200, {"now": call.now, "offsetSeconds": offset})
 
 
 def advance(desk: Desk, call: Call) -> Reply:
     """POST /control/clock: time moves, and everything due in between has happened."""
-    step = timedelta(seconds=_read(commands.ADVANCE, call).advance_seconds)
+    step = timedelta(seconds=read_order(commands.ADVANCE, call.body).advance_seconds)
     try:
         desk.simulator.clock.advance(step)
     except ValueError as problem:
@@ -128,7 +128,7 @@ def faults(desk: Desk, _: Call) -> Reply:
 
 def add_fault(desk: Desk, call: Call) -> Reply:
     """POST /control/faults."""
-    return Reply(201, views.fault(desk.simulator.faults.add(_read(_FAULT, call))))
+    return Reply(201, views.fault(desk.simulator.faults.add(read_order(_FAULT, call.body))))
 
 
 def clear_faults(desk: Desk, _: Call) -> Reply:
@@ -166,7 +166,7 @@ def totals(desk: Desk, _: Call) -> Reply:
 
 def reconcile(desk: Desk, call: Call) -> Reply:
     """POST /control/usage/recon."""
-    order = _read(commands.RECON, call)
+    order = read_order(commands.RECON, call.body)
     day = parse_time(order.day)
     found = desk.simulator.market.subscription(order.resource_id)
     key = DayKey(day, found.id, order.dimension, order.plan_id)
@@ -218,20 +218,20 @@ def clients(desk: Desk, _: Call) -> Reply:
 
 def register(desk: Desk, call: Call) -> Reply:
     """POST /control/entra/clients: add or replace an application."""
-    stored = desk.simulator.entra.register(_read(_CLIENT, call))
+    stored = desk.simulator.entra.register(read_order(_CLIENT, call.body))
     return Reply(201, _plain(_CLIENT, replace(stored, secret=None)))
 
 
 def rotate(desk: Desk, call: Call) -> Reply:
     """POST /control/entra/rotate: sign with the announced key, or in an emergency a new one."""
     ring = desk.simulator.ring
-    ring.rotate(emergency=_read(commands.ROTATE, call).emergency)
+    ring.rotate(emergency=read_order(commands.ROTATE, call.body).emergency)
     return Reply(200, {"kid": ring.current.kid, "published": [key.kid for key in ring.keys]})
 
 
 def mint(desk: Desk, call: Call) -> Reply:
     """POST /control/entra/token: a signed token with any claims, right or wrong."""
-    order = _read(commands.MINT, call)
+    order = read_order(commands.MINT, call.body)
     entra = desk.simulator.entra
     client = entra.microsoft()
     if order.client_id not in (None, MARKETPLACE_RESOURCE):
@@ -243,7 +243,8 @@ def mint(desk: Desk, call: Call) -> Reply:
     build = entra.v1_claims if order.version == "v1" else entra.v2_claims
     claims = build(audience, client, call.now) | order.claims
     kept = {name: value for name, value in claims.items() if value is not None}
-    return Reply(201, {"token": desk.simulator.ring.sign(kept), "claims": kept})
+    signed = desk.simulator.ring.sign(json.loads(dumps(kept)))
+    return Reply(201, {"token": signed, "claims": kept})
 
 
 def reset(desk: Desk, _: Call) -> Reply:

@@ -125,10 +125,9 @@ class Faults:
         return None
 
     def _strike(self, rule: Fault) -> Fault:
-        left = None if rule.count is None else rule.count - 1
-        struck = replace(rule, count=left, struck=rule.struck + 1)
-        if left == 0:
+        if rule.count == 1:
             del self._rules[rule.id]
         else:
-            self._rules[rule.id] = struck
+            left = None if rule.count is None else rule.count - 1
+            self._rules[rule.id] = replace(rule, count=left, struck=rule.struck + 1)
         return rule

@@ -39,6 +39,11 @@ class Effect:
 
     reply: Reply
     applied: bool
+    rendered: bytes
+
+
+def _effect(reply: Reply, *, applied: bool) -> Effect:
+    return Effect(reply, applied, reply.rendered())
 
 
 async def read(request: Request, simulator: Simulator) -> Call:
@@ -56,10 +61,10 @@ async def read(request: Request, simulator: Simulator) -> Call:
     )
 
 
-def respond(reply: Reply, extra: dict[str, str]) -> Response:
-    """The ASGI response of a reply."""
+def respond(reply: Reply, extra: dict[str, str], rendered: bytes | None = None) -> Response:
+    """The ASGI response of a reply, whose body may have been rendered already."""
     return Response(
-        reply.rendered(),
+        reply.rendered() if rendered is None else rendered,
         status_code=reply.status,
         headers={**extra, **reply.headers},
         media_type=None if reply.body is None else reply.media_type,
@@ -98,7 +103,7 @@ class Gate:
         self._log(number, call, effect, fault, answered=not unanswered)
         self._afterwards()
         if fault is None or not unanswered:
-            await respond(effect.reply, ids)(scope, receive, send)
+            await respond(effect.reply, ids, effect.rendered)(scope, receive, send)
             return
         if fault.kind in _SILENT:
             await _silence(receive, fault.seconds)
@@ -114,27 +119,29 @@ class Gate:
     def _effect(self, call: Call, fault: Fault | None, number: int) -> Effect:
         """Apply the request or not, as the fault decides, and find the answer."""
         if fault is None or fault.kind in _HARMLESS:
-            return Effect(self._handle(replace(call, fault=fault)), applied=True)
+            return _effect(self._handle(replace(call, fault=fault)), applied=True)
         match fault.kind:
             case FaultKind.THROTTLE:
                 wait = {"Retry-After": str(max(0, round(fault.seconds)))}
-                return Effect(_failure(429, "TooManyRequests", wait), applied=False)
+                return _effect(_failure(429, "TooManyRequests", wait), applied=False)
             case FaultKind.SERVER_ERROR:
                 if fault.applied:
                     self._handle(call)
-                return Effect(_failure(fault.status, "ServerError"), applied=fault.applied)
+                return _effect(_failure(fault.status, "ServerError"), applied=fault.applied)
             case FaultKind.UNAUTHORIZED:
-                return Effect(_failure(401, "Unauthorized"), applied=False)
+                return _effect(_failure(401, "Unauthorized"), applied=False)
             case FaultKind.FORBIDDEN:
-                return Effect(_failure(403, "Forbidden"), applied=False)
+                return _effect(_failure(403, "Forbidden"), applied=False)
             case FaultKind.DELAYED:
                 self._postpone(call, fault, number)
-        return Effect(Reply(0), applied=False)
+        return _effect(Reply(0), applied=False)
 
     def _postpone(self, call: Call, fault: Fault, number: int) -> None:
         def apply(now: datetime) -> None:
             reply = self._handle(replace(call, now=now))
-            self._log(number, replace(call, now=now), Effect(reply, True), fault, answered=False)
+            self._log(
+                number, replace(call, now=now), _effect(reply, applied=True), fault, answered=False
+            )
 
         self._simulator.later(call.now + timedelta(seconds=fault.seconds), apply)
 
@@ -161,7 +168,7 @@ class Gate:
                 correlation_id=call.headers.get("x-ms-correlationid", ""),
                 request=_public_form(call.body) if is_entra else call.body.decode(errors="replace"),
                 status=effect.reply.status,
-                response="" if is_entra else effect.reply.rendered().decode(),
+                response="" if is_entra else effect.rendered.decode(),
                 fault=fault.kind if fault else None,
                 answered=answered,
                 applied=effect.applied,

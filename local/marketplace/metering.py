@@ -1,6 +1,7 @@
 """The metering API: usageEvent, batchUsageEvent, usageEvents."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Final
 
 from local.marketplace.faults import FaultKind
@@ -21,7 +22,14 @@ from local.marketplace.wire import Call, Malformed, Reply, loads, parse_time, st
 
 MAX_BATCH: Final = 25
 _NEVER: Final = "0001-01-01T00:00:00"
-_ECHOED: Final = ("resourceId", "resourceUri", "quantity", "dimension", "planId")
+_ECHOED: Final = (
+    "resourceId",
+    "resourceUri",
+    "quantity",
+    "dimension",
+    "effectiveStartTime",
+    "planId",
+)
 
 
 def usage_event(simulator: Simulator, call: Call) -> Reply:
@@ -89,9 +97,10 @@ def usage_events(simulator: Simulator, call: Call) -> Reply:
 def _item(simulator: Simulator, call: Call, item: object, index: int) -> dict[str, object]:
     outcome = simulator.usage.submit(item, simulator.market, simulator.options, call.now)
     shape = _outcome(item, outcome)
-    usage = parse_usage(item)
-    if simulator.options.vary_batches and isinstance(usage, Usage):
-        shape["effectiveStartTime"] = _varied(usage, simulator.batches + index)
+    if simulator.options.vary_batches:
+        usage = parse_usage(item)
+        if isinstance(usage, Usage):
+            shape["effectiveStartTime"] = _varied(usage, simulator.batches + index)
     return shape
 
 
@@ -127,14 +136,12 @@ def _rejected(item: object, outcome: Rejected) -> dict[str, object]:
 
 
 def _echo(item: object) -> dict[str, object]:
-    if not isinstance(item, Mapping):
+    if not isinstance(item, dict):
         return {}
-    usage = parse_usage(item)
     shape = {name: item[name] for name in _ECHOED if name in item}
-    if isinstance(usage, Usage):
-        shape["quantity"] = usage.quantity
-    if "effectiveStartTime" in item:
-        shape["effectiveStartTime"] = item["effectiveStartTime"]
+    quantity = shape.get("quantity")
+    if isinstance(quantity, int) and not isinstance(quantity, bool):
+        shape["quantity"] = Decimal(quantity)
     return shape
 
 

@@ -18,7 +18,7 @@ from local.marketplace.register import Refused
 from local.marketplace.state import Purchase
 from local.marketplace.subscription import Subscription
 from local.marketplace.usage import Recorded
-from local.marketplace.wire import Call, Malformed, Reply
+from local.marketplace.wire import Call, Malformed, Reply, dumps
 
 _SHOWN: Final = 40
 _HOURS: Final = 24
@@ -40,7 +40,19 @@ def _amount(quantity: Decimal) -> str:
     return f"{quantity.normalize():,f}"
 
 
+def _pretty(value: object, depth: int = 0) -> str:
+    """JSON for reading: indented, every decimal with its own digits."""
+    inner, outer = "\n" + "  " * (depth + 1), "\n" + "  " * depth
+    if isinstance(value, dict) and value:
+        pairs = (f"{inner}{dumps(key)}: {_pretty(item, depth + 1)}" for key, item in value.items())
+        return "{" + ",".join(pairs) + outer + "}"
+    if isinstance(value, list) and value:
+        return "[" + ",".join(inner + _pretty(item, depth + 1) for item in value) + outer + "]"
+    return dumps(value)
+
+
 _TEMPLATES.filters["clock"] = _clock
+_TEMPLATES.globals["pretty"] = _pretty
 _TEMPLATES.filters["amount"] = _amount
 
 

@@ -1,7 +1,7 @@
 """What travels over HTTP: calls, replies, JSON with exact decimals, timestamps."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -100,6 +100,8 @@ def _scalar(value: object) -> str:
             return int.__repr__(value)
         case Decimal():
             return _number(value)
+        case float():
+            return _number(Decimal(repr(value)))
         case datetime():
             return _quoted(stamp(value))
     raise TypeError(f"{type(value).__name__} has no JSON form here")
@@ -111,10 +113,10 @@ def dumps(value: object) -> str:
     The standard encoder knows floats only and would round; whole decimals keep a ``.0`` because
     the Marketplace answers doubles.
     """
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         pairs = (f"{_quoted(str(key))}:{dumps(item)}" for key, item in value.items())
         return "{" + ",".join(pairs) + "}"
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, list | tuple):
         return "[" + ",".join(dumps(item) for item in value) + "]"
     return _scalar(value)
 
