@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +18,10 @@ MAX_MESSAGE_SIZE = 256 * 1024
 """Bytes of a message or batch on the Standard tier (Microsoft, "Service Bus quotas")."""
 _TICK = 0.05
 _START_TIMEOUT = 10.0
+_STOP_TIMEOUT = 1.0
+"""Seconds for peers to read what is still on its way to them."""
+
+_LOG = logging.getLogger(__name__)
 
 
 class Broker:
@@ -61,7 +66,11 @@ class Broker:
         for connection in list(self._connections):
             connection.close()
         if self._server is not None:
-            await self._server.wait_closed()
+            try:
+                async with asyncio.timeout(_STOP_TIMEOUT):
+                    await self._server.wait_closed()
+            except TimeoutError:
+                self._server.abort_clients()
 
     @property
     def connection_string(self) -> str:
@@ -85,9 +94,12 @@ class Broker:
         while True:
             await asyncio.sleep(_TICK)
             for queue in self._queues.values():
-                queue.advance()
-                if queue.dead_letters is not None:
-                    queue.dead_letters.advance()
+                try:
+                    queue.advance()
+                    if queue.dead_letters is not None:
+                        queue.dead_letters.advance()
+                except Exception:  # noqa: BLE001 - the other queues must go on
+                    _LOG.exception("A queue failed to advance")
 
 
 class RunningBroker:

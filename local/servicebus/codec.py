@@ -154,6 +154,10 @@ _TEXT: dict[int, Callable[[bytes], Value]] = {
     0xA3: lambda raw: Symbol(raw.decode("ascii")),
     0xB3: lambda raw: Symbol(raw.decode("ascii")),
 }
+
+type Decoder = Callable[[bytes, int, int], tuple[Value, int]]
+"""Reads the value behind a constructor: data, offset and depth to value and next offset."""
+
 _U32 = struct.Struct(">I")
 _OPAQUE_WIDTH = {0x73: 4, 0x74: 4, 0x84: 8, 0x94: 16}
 _LISTS = (0xC0, 0xD0)
@@ -213,53 +217,66 @@ def _width(data: bytes, offset: int) -> int:
 
 
 def _decode(data: bytes, offset: int, depth: int) -> tuple[Value, int]:
-    code = data[offset]
-    if code == 0x00:
-        if depth >= MAX_DEPTH:
-            raise DecodeError(f"values are nested deeper than {MAX_DEPTH}")
-        descriptor, offset = _decode(data, offset + 1, depth + 1)
-        value, offset = _decode(data, offset, depth + 1)
-        return Described(descriptor, value), offset
-    return _decode_body(code, data, offset + 1, depth)
+    return _DECODERS[data[offset]](data, offset + 1, depth)
 
 
-def _decode_body(code: int, data: bytes, offset: int, depth: int) -> tuple[Value, int]:
-    fixed = _FIXED.get(code)
-    if fixed is not None:
-        layout, build = fixed
-        return build(layout.unpack_from(data, offset)[0]), offset + layout.size
-    if code in _EMPTY:
-        return _EMPTY[code], offset
-    text = _TEXT.get(code)
-    if text is not None:
-        start, end = _extent(code, data, offset)
-        return text(data[start:end]), end
-    if code == 0x45:
-        return [], offset
-    return _decode_compound(code, data, offset, depth)
-
-
-def _decode_compound(code: int, data: bytes, offset: int, depth: int) -> tuple[Value, int]:
-    if code in _OPAQUE_WIDTH:
-        end = offset + _OPAQUE_WIDTH[code]
-        if end > len(data):
-            raise DecodeError("a value is longer than its frame")
-        return Opaque(code, data[offset:end]), end
+def _decode_described(data: bytes, offset: int, depth: int) -> tuple[Value, int]:
     if depth >= MAX_DEPTH:
         raise DecodeError(f"values are nested deeper than {MAX_DEPTH}")
-    if code in _LISTS:
-        return _decode_items(code, data, offset, depth + 1)
-    if code in _MAPS:
-        items, end = _decode_items(code, data, offset, depth + 1)
+    descriptor, offset = _decode(data, offset, depth + 1)
+    value, offset = _decode(data, offset, depth + 1)
+    return Described(descriptor, value), offset
+
+
+def _decode_unknown(data: bytes, offset: int, _: int) -> tuple[Value, int]:
+    raise DecodeError(f"unknown constructor 0x{data[offset - 1]:02x}")
+
+
+def _empty_decoder(value: Value) -> Decoder:
+    return lambda _, offset, __: (value, offset)
+
+
+def _fixed_decoder(layout: struct.Struct, build: Callable[[Any], Value]) -> Decoder:
+    unpack, size = layout.unpack_from, layout.size
+    return lambda data, offset, _: (build(unpack(data, offset)[0]), offset + size)
+
+
+def _text_decoder(code: int, build: Callable[[bytes], Value]) -> Decoder:
+    def decode_text(data: bytes, offset: int, _: int) -> tuple[Value, int]:
+        start, end = _extent(code, data, offset)
+        return build(data[start:end]), end
+
+    return decode_text
+
+
+def _opaque_decoder(code: int, width: int) -> Decoder:
+    def decode_opaque(data: bytes, offset: int, _: int) -> tuple[Value, int]:
+        if offset + width > len(data):
+            raise DecodeError("a value is longer than its frame")
+        return Opaque(code, data[offset : offset + width]), offset + width
+
+    return decode_opaque
+
+
+def _list_decoder(code: int) -> Decoder:
+    return lambda data, offset, depth: _decode_items(code, data, offset, depth)
+
+
+def _map_decoder(code: int) -> Decoder:
+    def decode_map(data: bytes, offset: int, depth: int) -> tuple[Value, int]:
+        items, end = _decode_items(code, data, offset, depth)
         if len(items) % 2:
             raise DecodeError("a map holds a key without a value")
         try:
             return dict(zip(items[::2], items[1::2], strict=True)), end
         except TypeError as exc:
             raise DecodeError("a map has a compound key") from exc
-    if code in _ARRAYS:
-        return _decode_array(code, data, offset, depth + 1)
-    raise DecodeError(f"unknown constructor 0x{code:02x}")
+
+    return decode_map
+
+
+def _array_decoder(code: int) -> Decoder:
+    return lambda data, offset, depth: _decode_array(code, data, offset, depth)
 
 
 def _extent(code: int, data: bytes, offset: int) -> tuple[int, int]:
@@ -283,12 +300,14 @@ def _counted(code: int, data: bytes, offset: int) -> tuple[int, int, int]:
 
 
 def _decode_items(code: int, data: bytes, offset: int, depth: int) -> tuple[list[Value], int]:
+    if depth >= MAX_DEPTH:
+        raise DecodeError(f"values are nested deeper than {MAX_DEPTH}")
     count, position, end = _counted(code, data, offset)
     if count > end - position:
         raise DecodeError(f"{count} items cannot fit into {end - position} bytes")
     items: list[Value] = []
     for _ in range(count):
-        item, position = _decode(data, position, depth)
+        item, position = _DECODERS[data[position]](data, position + 1, depth + 1)
         items.append(item)
     if position != end:
         raise DecodeError("a compound value does not end where its size says")
@@ -303,13 +322,33 @@ def _decode_array(code: int, data: bytes, offset: int, depth: int) -> tuple[Valu
     if element == 0x00 or element >= 0xC0 or element in _OPAQUE_WIDTH:
         return Opaque(code, data[offset:end]), end
     position += 1
+    read = _DECODERS[element]
     items: list[Value] = []
     for _ in range(count):
-        item, position = _decode_body(element, data, position, depth)
+        item, position = read(data, position, depth)
         items.append(item)
     if position != end:
         raise DecodeError("an array does not end where its size says")
     return Array(element, tuple(items)), end
+
+
+_DECODERS: list[Decoder] = [_decode_unknown] * 256
+_DECODERS[0x00] = _decode_described
+_DECODERS[0x45] = lambda _, offset, __: ([], offset)
+for _code, (_layout, _build) in _FIXED.items():
+    _DECODERS[_code] = _fixed_decoder(_layout, _build)
+for _code, _value in _EMPTY.items():
+    _DECODERS[_code] = _empty_decoder(_value)
+for _code, _decode_bytes in _TEXT.items():
+    _DECODERS[_code] = _text_decoder(_code, _decode_bytes)
+for _code, _opaque_width in _OPAQUE_WIDTH.items():
+    _DECODERS[_code] = _opaque_decoder(_code, _opaque_width)
+for _code in _LISTS:
+    _DECODERS[_code] = _list_decoder(_code)
+for _code in _MAPS:
+    _DECODERS[_code] = _map_decoder(_code)
+for _code in _ARRAYS:
+    _DECODERS[_code] = _array_decoder(_code)
 
 
 def encode(value: Value) -> bytes:

@@ -40,7 +40,9 @@ _TTL = 2
 _DELIVERY_COUNT = 4
 _MESSAGE_ID = 0
 _GROUP_ID = 10
-_SCHEDULED = "x-opt-scheduled-enqueue-time"
+_END_OF_TIME = 253_402_300_799_999
+"""Milliseconds at the end of 9999-12-31, the last moment Service Bus knows."""
+_SCHEDULED = Symbol("x-opt-scheduled-enqueue-time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +66,14 @@ class Message:
     @property
     def scheduled_at(self) -> float | None:
         """Unix seconds before which the message must not be delivered, or None."""
-        at = self.annotations.get(Symbol(_SCHEDULED))
-        return at / 1000 if isinstance(at, int) else None
+        at = self.annotations.get(_SCHEDULED)
+        return min(at, _END_OF_TIME) / 1000 if isinstance(at, int) else None
 
     def with_properties(self, extra: dict[str, str]) -> "Message":
         """The message with ``extra`` among its application properties."""
         held: dict[Value, Value] = {}
         if self.application_properties:
-            held = _mapping(_described(self.application_properties, 0)[1])
+            held, _ = _map_section(self.application_properties, 0)
         held.update(extra)
         section = encode(Described(ULong(Section.APPLICATION_PROPERTIES), held))
         return replace(self, application_properties=section)
@@ -101,34 +103,32 @@ def parse_message(data: bytes) -> Message:
 
 
 def _parse(data: bytes) -> Message:
-    header: tuple[Value, ...] = ()
+    header: list[Value] = []
     annotations: dict[Value, Value] = {}
     properties = application_properties = body = b""
     fields: list[Value] = []
     offset = 0
     while offset < len(data):
-        start, code = offset, _section_code(data, offset)
-        offset = skip(data, offset)
-        match code:
+        start = offset
+        match _section_code(data, offset):
             case Section.HEADER:
-                header = tuple(_sequence(_described(data, start)[1]))
+                header, offset = _list_section(data, offset)
+            case Section.DELIVERY_ANNOTATIONS:
+                offset = skip(data, offset)  # They are meant for one hop, this one.
             case Section.MESSAGE_ANNOTATIONS:
-                annotations = _mapping(_described(data, start)[1])
+                annotations, offset = _map_section(data, offset)
             case Section.PROPERTIES:
-                fields = _sequence(_described(data, start)[1])
+                fields, offset = _list_section(data, offset)
                 properties = data[start:offset]
             case Section.APPLICATION_PROPERTIES:
-                _mapping(_described(data, start)[1])
+                _, offset = _map_section(data, offset)
                 application_properties = data[start:offset]
-            case Section.DELIVERY_ANNOTATIONS:
-                pass  # Delivery annotations are meant for this hop only.
             case _:
-                body = data[start:]
-                offset = _end_of_body(data, offset)
+                body, offset = data[start:], _end_of_body(data, offset)
     message_id = fields[_MESSAGE_ID] if fields else None
     session_id = fields[_GROUP_ID] if len(fields) > _GROUP_ID else None
     return Message(
-        header,
+        tuple(header),
         annotations,
         properties,
         application_properties,
@@ -160,23 +160,25 @@ def _section_code(data: bytes, offset: int) -> int:
     return code
 
 
-def _described(data: bytes, offset: int) -> tuple[int, Value]:
+def _described(data: bytes, offset: int) -> tuple[Value, int]:
     value, end = decode(data, offset)
     if not isinstance(value, Described):
         raise DecodeError("a section without a descriptor")
-    return end, value.value
+    return value.value, end
 
 
-def _sequence(value: Value) -> list[Value]:
+def _list_section(data: bytes, offset: int) -> tuple[list[Value], int]:
+    value, end = _described(data, offset)
     if not isinstance(value, list):
         raise DecodeError("a section that must be a list is none")
-    return value
+    return value, end
 
 
-def _mapping(value: Value) -> dict[Value, Value]:
+def _map_section(data: bytes, offset: int) -> tuple[dict[Value, Value], int]:
+    value, end = _described(data, offset)
     if not isinstance(value, dict):
         raise DecodeError("a section that must be a map is none")
-    return value
+    return value, end
 
 
 def split_batch(data: bytes) -> list[bytes]:
@@ -215,8 +217,8 @@ def parse_request(data: bytes) -> Request:
     try:
         properties: dict[Value, Value] = {}
         if message.application_properties:
-            properties = _mapping(_described(message.application_properties, 0)[1])
-        body = _described(message.body, 0)[1] if message.body else None
+            properties, _ = _map_section(message.application_properties, 0)
+        body = _described(message.body, 0)[0] if message.body else None
     except DecodeError as exc:
         raise InvalidRequest(f"The request cannot be decoded: {exc}.") from exc
     return Request(message.message_id, properties, body)
