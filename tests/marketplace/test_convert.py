@@ -95,17 +95,14 @@ def test_what_is_no_time_is_none(value: object) -> None:
     assert convert.time_of(value) is None
 
 
-@pytest.mark.parametrize(
-    ("value", "seats"),
-    [
-        (3, 3),
-        (Decimal("3.0"), 3),
-        ("3", 3),
-        *[(none, None) for none in (None, "", True, Decimal("2.5"), "many", "9" * 5000, {})],
-    ],
-)
-def test_seats_are_read_however_they_are_written(value: object, seats: int | None) -> None:
-    assert convert.whole_of(value) == seats
+@pytest.mark.parametrize("value", [3, Decimal("3.0"), "3"])
+def test_seats_are_read_however_they_are_written(value: object) -> None:
+    assert convert.whole_of(value) == 3
+
+
+@pytest.mark.parametrize("value", [None, "", True, Decimal("2.5"), "many", "9" * 5000, {}])
+def test_what_is_no_number_of_seats_is_none(value: object) -> None:
+    assert convert.whole_of(value) is None
 
 
 def test_a_number_of_monstrous_size_is_none() -> None:
