@@ -1,7 +1,7 @@
 """The simulator's own page: everything at a glance, every action a plain form."""
 
 import secrets
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -36,6 +36,18 @@ def _clock(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S")
 
 
+def _day(day: date) -> str:
+    return day.strftime("%-d %b %Y")
+
+
+def _span(offset: timedelta) -> str:
+    """A duration in its two largest units, as people say it."""
+    hours, rest = divmod(int(offset.total_seconds()), 3600)
+    days, hours = divmod(hours, 24)
+    parts = ((days, "d"), (hours, "h"), (rest // 60, "min"), (rest % 60, "s"))
+    return " ".join([f"{number} {unit}" for number, unit in parts if number][:2])
+
+
 def _amount(quantity: Decimal) -> str:
     return f"{quantity.normalize():,f}"
 
@@ -53,6 +65,8 @@ def _pretty(value: object, depth: int = 0) -> str:
 
 _TEMPLATES.filters["clock"] = _clock
 _TEMPLATES.globals["pretty"] = _pretty
+_TEMPLATES.filters["day"] = _day
+_TEMPLATES.filters["span"] = _span
 _TEMPLATES.filters["amount"] = _amount
 
 
