@@ -17,8 +17,9 @@ from typing import IO, Self
 from local import reaper
 
 ROOT = Path(__file__).parents[1]
-GRACE_SECONDS = 5.0
+GRACE_SECONDS = 12.0
 LOG_TAIL_LINES = 15
+LOOPBACK = "127.0.0.1"
 
 
 class ProcessFailed(Exception):
@@ -28,12 +29,23 @@ class ProcessFailed(Exception):
 class Child:
     """One running process: its name, its log, and what it said when it was ready."""
 
-    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(
+        self, name: str, process: subprocess.Popen[bytes], log: Path, port: int | None
+    ) -> None:
         self.name = name
         self.log = log
         self.process = process
+        self._port = port
         self.ready: Mapping[str, object] = {}
         self._announced = threading.Event()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the child announced itself, or listens on the port it was to listen on."""
+        if self._port is not None:
+            with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, self._port), 1):
+                self._announced.set()
+        return self._announced.is_set()
 
     def follow(self, stdout: IO[bytes], log: IO[bytes]) -> None:
         """Copy standard output to the log; the first JSON object on it means ready."""
@@ -47,9 +59,10 @@ class Child:
                         self._announced.set()
 
     def wait_ready(self, within: float) -> None:
-        """Return once the child announced itself. Raises ``ProcessFailed``."""
+        """Return once the child is ready. Raises ``ProcessFailed``."""
         deadline = time.monotonic() + within
-        while not self._announced.wait(0.05):
+        while not self.is_ready:
+            self._announced.wait(0.05)
             status = self.process.poll()
             if status is not None and not self._announced.wait(0.2):
                 raise ProcessFailed(f"{self.name} ended at once ({_ending(status)})\n{self.tail()}")
@@ -99,26 +112,28 @@ class Processes:
         self,
         name: str,
         command: Sequence[str],
-        *,
         environment: Mapping[str, str] | None = None,
+        *,
+        port: int | None = None,
         ready_within: float = 30,
     ) -> Mapping[str, object]:
         """Start ``command``, await its line of JSON, and return that. Raises ``ProcessFailed``.
 
-        May be called from several threads at once.
+        A child that prints no such line is ready when it listens on ``port``. ``environment``
+        replaces this process's own. May be called from several threads at once.
         """
         path = self._logs / f"{name}.log"
         log = path.open("wb")
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**os.environ, **(environment or {}), "PYTHONUNBUFFERED": "1"},
+            env=os.environ if environment is None else environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
             process_group=0,
         )
-        child = Child(name, process, path)
+        child = Child(name, process, path, port)
         with self._lock:
             self._children.append(child)
             self._tell_reaper(f"+{process.pid}")
@@ -172,9 +187,9 @@ def free_port(preferred: int = 0) -> int:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind(("127.0.0.1", port))
+                probe.bind((LOOPBACK, port))
             except OSError:
                 continue
             number: int = probe.getsockname()[1]
             return number
-    raise ProcessFailed("there is no free port on 127.0.0.1")
+    raise ProcessFailed(f"there is no free port on {LOOPBACK}")

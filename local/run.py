@@ -1,0 +1,129 @@
+"""./dev run: starts the local stack, plays a day on it, and keeps it up to be tried."""
+
+import argparse
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import requests
+
+from local.azurite.process import AzuriteMissing
+from local.clients import CallFailed
+from local.play import Play
+from local.processes import ROOT, Processes, ProcessFailed
+from local.stack import FUNCTIONS_PORT, Stack, find_stack, published, running_stack
+from local.terminal import Terminal
+
+DIRECTORY = ROOT / ".local" / "run"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; 0 only if everything worked and the bill is right."""
+    given = _parse(arguments)
+    terminal = Terminal()
+    found = find_stack()
+    if found is not None and given.keep is None:
+        terminal.failed(
+            f"A stack is up already: {found.url} (process {found.pid}).\n"
+            "Stop it there with Ctrl-C, or give this one a place of its own: --keep DIR"
+        )
+        return 1
+    directory = (given.keep or DIRECTORY).resolve()
+    try:
+        return _run(directory, terminal, given.port, stay=not given.exit)
+    except (AzuriteMissing, ProcessFailed, CallFailed, requests.RequestException) as error:
+        terminal.failed(str(error))
+        terminal.line(f"    The logs are in {directory / 'logs'}.")
+        return 1
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="./dev run",
+        description="Start storage, Service Bus, Marketplace and the app on this machine, play a "
+        "day of two customers, compare what was billed with what was due, and stay up.",
+    )
+    parser.add_argument("--exit", action="store_true", help="stop after the comparison")
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIR", help="where logs, settings and clock are left behind"
+    )
+    parser.add_argument(
+        "--port", type=int, default=FUNCTIONS_PORT, help="of the app, if it is free (%(default)s)"
+    )
+    return parser.parse_args(arguments)
+
+
+def _run(directory: Path, terminal: Terminal, port: int, *, stay: bool) -> int:
+    begun = time.monotonic()
+    terminal.heading("Marketplace metering on this machine")
+    with running_stack(directory, terminal.done, port) as (stack, processes), _published(stack):
+        equal = Play(stack, terminal).run()
+        terminal.line()
+        terminal.line(f"  {time.monotonic() - begun:.0f} s from the start to here.")
+        if stay:
+            explain(stack, terminal)
+            _stay(processes, terminal)
+    return 0 if equal else 1
+
+
+@contextlib.contextmanager
+def _published(stack: Stack) -> Iterator[None]:
+    if find_stack() is None:
+        with published(stack):
+            yield
+    else:
+        yield
+
+
+def _stay(processes: Processes, terminal: Terminal) -> None:
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            processes.check()
+            time.sleep(0.5)
+    terminal.line()
+    terminal.line("  Stopping …")
+
+
+def explain(stack: Stack, terminal: Terminal) -> None:
+    """Addresses, and a command for each that works as it stands."""
+    account = stack.simulator.subscribed()[0]
+    now = stack.simulator.now()
+    usage = (
+        f'{{"id":"try-1","account":"{account}","meter":"requests",'
+        f'"time":"{now:%Y-%m-%dT%H:%M:%SZ}","data":{{"contextTokens":1200,"generatedTokens":300}}}}'
+    )
+    api, market = stack.url, stack.marketplace
+    bearer = '-H "Authorization: Bearer $TOKEN"'
+    commands = (
+        ("A token: usage, or --staff for everything else", ["TOKEN=$(./dev token --staff)"]),
+        (
+            "Post usage",
+            [
+                f'curl -H "Authorization: Bearer $(./dev token)" {api}/api/usage \\',
+                f"     --json '{usage}'",
+            ],
+        ),
+        ("Let an hour pass; the app's timer bills it", [
+            f"curl {market}/control/clock --json '{{\"advanceSeconds\": 3600}}'",
+        ]),
+        ("An account's totals, and what was sent for it", [
+            f"curl {bearer} {api}/api/accounts/{account}/totals",
+            f"curl {bearer} '{api}/api/submissions?account={account}'",
+        ]),
+        ("The price list", [f"curl {bearer} {api}/api/catalog"]),
+        ("What the Marketplace has accepted", [f"curl {market}/control/usage/totals"]),
+        ("Your own usage file", [
+            "./dev replay local/samples/requests.csv --buy 2 --account-column customer --bill \\",
+            "      --time-column timestamp --assume-utc --shift-to-now 6h --meter requests \\",
+            "      --map prompt_tokens=contextTokens --map completion_tokens=generatedTokens",
+        ]),
+    )  # fmt: skip
+    terminal.heading("Try it")
+    for title, lines in commands:
+        terminal.line(f"  {terminal.style(title, 'dim')}")
+        for line in lines:
+            terminal.line(f"    {line}")
+    terminal.line()
+    terminal.line(f"  The Marketplace's page, to buy, cancel and move time:  {market}/")
+    terminal.line(f"  The stack's time is {now:%A %d %B, %H:%M} UTC. Ctrl-C stops everything.")

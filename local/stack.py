@@ -1,0 +1,169 @@
+"""The whole local stack: storage, Service Bus, Marketplace and the app, wired to each other."""
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from local.azurite import process as azurite
+from local.clients import FreshToken, Product, Simulator
+from local.marketplace import defaults
+from local.processes import LOOPBACK, ROOT, Processes, free_port
+
+QUEUES = ROOT / "infra" / "bicep" / "queues.json"
+STATE_FILE = ROOT / ".local" / "stack.json"
+FUNCTIONS_PORT = 7071
+
+AMBIENT = frozenset({"HOME", "LANG", "LC_ALL", "PATH", "TEMP", "TMP", "TMPDIR", "TZ", "USER"})
+"""Variables that children may see; anything else of the shell could change what they do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Where the parts of a running stack are; kept in ``.local/stack.json`` for other commands."""
+
+    pid: int
+    url: str
+    marketplace: str
+    tables: str
+    service_bus: str
+    directory: str
+
+    @property
+    def clock_file(self) -> Path:
+        """The file by which all parts share one time."""
+        return Path(self.directory) / "clock"
+
+    @property
+    def simulator(self) -> Simulator:
+        """The Marketplace's control API."""
+        return Simulator(self.marketplace)
+
+    def backend(self) -> Product:
+        """The API as a product backend sees it."""
+        return Product(self.url, FreshToken(self.simulator.backend_token))
+
+    def administrator(self) -> Product:
+        """The API as the publisher's staff sees it."""
+        return Product(self.url, FreshToken(self.simulator.administrator_token))
+
+
+type Announce = Callable[[str, str, str], None]
+"""Told of every part that is up: its name, where it is, and what it is."""
+
+
+@contextlib.contextmanager
+def running_stack(
+    directory: Path, announce: Announce, port: int = FUNCTIONS_PORT
+) -> Iterator[tuple[Stack, Processes]]:
+    """A stack for as long as the context lasts; logs, clock and settings are in ``directory``.
+
+    ``port`` is where the app answers if nothing else does. Raises ``ProcessFailed``.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    clock = directory / "clock"
+    clock.unlink(missing_ok=True)
+    port = free_port(port)
+    url = f"http://{LOOPBACK}:{port}"
+    with Processes(directory / "logs") as processes:
+        with ThreadPoolExecutor(3) as pool:
+            storage = pool.submit(_start_storage, processes)
+            bus = pool.submit(_start_service_bus, processes)
+            market = pool.submit(_start_marketplace, processes, clock, url)
+        tables, service_bus, marketplace = storage.result(), bus.result(), market.result()
+        announce("Table storage", f"http://{LOOPBACK}:{tables}", "Azurite")
+        announce("Service Bus", f"amqp://{LOOPBACK}:{service_bus['port']}", "broker")
+        announce("Marketplace", marketplace, "simulator, with a page")
+        stack = Stack(
+            pid=os.getpid(),
+            url=url,
+            marketplace=marketplace,
+            tables=azurite.connection_string(tables),
+            service_bus=str(service_bus["connectionString"]),
+            directory=str(directory),
+        )
+        functions = _start_app(processes, stack, port)
+        announce("Functions", url, f"{functions} functions")
+        yield stack, processes
+
+
+def app_settings(stack: Stack) -> dict[str, str]:
+    """The settings the app runs with; the sample settings file holds the like."""
+    return {
+        "FUNCTIONS_WORKER_RUNTIME": "python",
+        "AzureWebJobsStorage": "UseDevelopmentStorage=true",
+        "TABLES_CONNECTION": stack.tables,
+        "ServiceBus": stack.service_bus,
+        "MARKETPLACE_URL": stack.marketplace,
+        "MARKETPLACE_TENANT_ID": defaults.PUBLISHER_TENANT,
+        "MARKETPLACE_CLIENT_ID": defaults.MARKETPLACE_APP,
+        "MARKETPLACE_CLIENT_SECRET": defaults.MARKETPLACE_SECRET,
+        "ENTRA_URL": stack.marketplace,
+        "API_CLIENT_ID": defaults.API_APP,
+        "USAGE_GRACE_HOURS": "1",
+        "LOCAL_CLOCK_FILE": str(stack.clock_file),
+    }
+
+
+def _python(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", module, *arguments]
+
+
+def _ambient() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name in AMBIENT}
+
+
+def _start_storage(processes: Processes) -> int:
+    port = free_port()
+    processes.start("storage", azurite.command(port), _ambient(), port=port)
+    return port
+
+
+def _start_service_bus(processes: Processes) -> Mapping[str, object]:
+    command = _python("local.servicebus", "--port", "0", "--queues", str(QUEUES))
+    return processes.start("servicebus", command, _ambient())
+
+
+def _start_marketplace(processes: Processes, clock: Path, url: str) -> str:
+    command = _python(
+        "local.marketplace",
+        *("--port", "0", "--clock", str(clock)),
+        *("--webhook-url", f"{url}/api/webhook", "--landing-url", f"{url}/landing"),
+    )
+    return str(processes.start("marketplace", command, _ambient())["url"])
+
+
+def _start_app(processes: Processes, stack: Stack, port: int) -> int:
+    file = Path(stack.directory) / "settings.json"
+    values = {"IsEncrypted": False, "Values": app_settings(stack)}
+    file.write_text(json.dumps(values, indent=2), encoding="utf-8")
+    command = _python(
+        "local.host", "--app", str(ROOT), "--port", str(port), "--settings", str(file)
+    )
+    functions = processes.start("functions", command, _ambient(), ready_within=60)["functions"]
+    return len(functions) if isinstance(functions, list) else 0
+
+
+@contextlib.contextmanager
+def published(stack: Stack) -> Iterator[None]:
+    """Let other commands find the stack while the context lasts."""
+    STATE_FILE.parent.mkdir(exist_ok=True)
+    STATE_FILE.write_text(json.dumps(asdict(stack), indent=2), encoding="utf-8")
+    try:
+        yield
+    finally:
+        STATE_FILE.unlink(missing_ok=True)
+
+
+def find_stack() -> Stack | None:
+    """The stack that ``./dev run`` keeps up on this machine, or ``None``."""
+    try:
+        stack = Stack(**json.loads(STATE_FILE.read_text(encoding="utf-8")))
+        os.kill(stack.pid, 0)
+    except (OSError, ValueError, TypeError):
+        return None
+    return stack
