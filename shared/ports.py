@@ -11,12 +11,15 @@ from typing import Protocol
 
 from shared.domain.account import AccountRecord
 from shared.domain.catalog.catalog import Catalog
+from shared.domain.errors import FieldError
 from shared.domain.ids import AccountCode, MeterCode, Resource, Shard, SubscriptionId
+from shared.domain.lifecycle.available_plan import AvailablePlan
 from shared.domain.lifecycle.operation import Operation, OperationStatus
 from shared.domain.lifecycle.purchase import MarketplaceSubscription, Purchase
 from shared.domain.metering.ledger import LedgerKey, LedgerRow
 from shared.domain.metering.submission import Answer, Submission
 from shared.domain.rating.bill import PeriodRecord
+from shared.domain.serviceuser import ServiceUser
 from shared.domain.usage.event import EventKey, UsageEvent
 from shared.domain.usage.partial import Partial
 
@@ -408,6 +411,35 @@ class Parking(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedInput:
+    """Input of a queue that can never be used as it is: kept for people to see and mend.
+
+    ``id`` is a fingerprint of ``body``, so a redelivery is kept once.
+    """
+
+    id: str
+    received: datetime
+    body: str
+    errors: tuple[FieldError, ...]
+
+
+class Refusals(Protocol):
+    """Refused input, kept until someone drops it."""
+
+    def keep(self, refused: Sequence[RefusedInput]) -> None:
+        """Store each; one that is kept already stays as it is."""
+        ...
+
+    def all(self) -> Iterable[RefusedInput]:
+        """Everything kept, in no particular order."""
+        ...
+
+    def drop(self, id_: str) -> None:
+        """Forget one; missing is fine."""
+        ...
+
+
 # --- the Marketplace -----------------------------------------------------------------------
 
 
@@ -438,8 +470,26 @@ class Fulfillment(Protocol):
         """The Marketplace's view of one subscription."""
         ...
 
+    def list_subscriptions(self) -> Iterable[MarketplaceSubscription]:
+        """Every subscription, those that ended included.
+
+        One whose answer cannot be read is left out, so absence proves nothing.
+        """
+        ...
+
+    def available_plans(
+        self, subscription: SubscriptionId, plan: str | None = None
+    ) -> tuple[AvailablePlan, ...]:
+        """The plans a subscription may be on; with ``plan`` that one only, if there is such a
+        plan, and with its source offers."""
+        ...
+
     def operation(self, subscription: SubscriptionId, operation: str) -> Operation | None:
         """One operation of a subscription, as the Marketplace knows it."""
+        ...
+
+    def outstanding_operations(self, subscription: SubscriptionId) -> tuple[Operation, ...]:
+        """Operations of a subscription that wait to be answered."""
         ...
 
     def answer_operation(
@@ -447,6 +497,22 @@ class Fulfillment(Protocol):
     ) -> None:
         """Tell the Marketplace how an operation ended here; an operation that has been
         answered already is fine."""
+        ...
+
+    def change_plan(self, subscription: SubscriptionId, plan: str) -> str:
+        """Ask for another plan; returns the id of the operation that carries it out.
+
+        Asked for, not done: the operation ends Succeeded, Failed or Conflict, and a webhook
+        follows.
+        """
+        ...
+
+    def change_quantity(self, subscription: SubscriptionId, quantity: int) -> str:
+        """Ask for another number of seats; as ``change_plan``."""
+        ...
+
+    def cancel(self, subscription: SubscriptionId) -> str:
+        """Ask for the end of a subscription; as ``change_plan``."""
         ...
 
 
@@ -460,6 +526,31 @@ class Message:
     body: str
     session: str | None = None
     id: str | None = None
+
+
+class ServiceUsers(Protocol):
+    """Users of the API that are programs with a key."""
+
+    def get(self, key_id: str) -> ServiceUser | None:
+        """The service user of a key id."""
+        ...
+
+    def list(self) -> Iterable[ServiceUser]:
+        """All of them, in no particular order."""
+        ...
+
+    def put(self, user: ServiceUser) -> None:
+        """Create or replace a service user."""
+        ...
+
+    def touch(self, key_id: str, used: datetime) -> None:
+        """Note when a key was last used. Changes nothing else, never brings back what was
+        deleted, and may be left out when the user is being changed."""
+        ...
+
+    def delete(self, key_id: str) -> None:
+        """Forget a service user; missing is fine."""
+        ...
 
 
 class Messages(Protocol):

@@ -89,6 +89,13 @@ class TooLarge(MeteringError):
     code = "too-large"
 
 
+class Misconfigured(MeteringError):
+    """This installation lacks settings that it cannot work without."""
+
+    code = "misconfigured"
+    retryable = True
+
+
 class UpstreamFailure(MeteringError):
     """Storage, Service Bus, Entra or the Marketplace did not do what was asked."""
 

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from shared.domain.ids import AggregationCode, DimensionId, PlanCode, ProductCode
 from shared.domain.period import Frequency
-from shared.domain.rating.models import ChargeModel
+from shared.domain.rating.models import QuantityModel
 from shared.domain.wire import WIRE
 
 USAGE_FEE = DimensionId("usage_fee")
@@ -29,7 +29,7 @@ class Pricing:
     __pydantic_config__: ClassVar = WIRE
 
     aggregation: AggregationCode
-    charge: ChargeModel
+    charge: QuantityModel
 
 
 @dataclass(frozen=True, slots=True)

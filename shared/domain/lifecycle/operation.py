@@ -1,6 +1,7 @@
 """An operation: a change of a subscription that the Marketplace announces or carries out."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from shared.domain.ids import SubscriptionId
@@ -17,7 +18,7 @@ class OperationStatus(StrEnum):
 class Operation:
     """An operation as the Marketplace's own API tells it; a webhook's body proves nothing.
 
-    ``action`` stays text: new ones appear without notice.
+    ``action`` stays text: new ones appear without notice. ``at`` is when it was asked for.
     """
 
     id: str
@@ -26,3 +27,4 @@ class Operation:
     status: str
     plan: str = ""
     quantity: int | None = None
+    at: datetime | None = None

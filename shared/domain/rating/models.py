@@ -64,6 +64,12 @@ type ChargeModel = Annotated[
     Tagged(PerUnit, Tiered, Volume, Stairstep, Package, Percentage, Custom),
 ]
 
+CHARGE_TAGS = frozenset(
+    str(_tag(member))
+    for member in (PerUnit, Tiered, Volume, Stairstep, Package, Percentage, Custom)
+)
+"""The values of ``model``."""
+
 type Usage = Decimal | PercentageInput | CustomInput
 """What is priced: a quantity, or the sums that PERCENTAGE and CUSTOM need."""
 

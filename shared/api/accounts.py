@@ -1,0 +1,51 @@
+"""Accounts and their totals on the wire."""
+
+import json
+from collections.abc import Iterable
+
+from shared.api.convert import body, listed, to_json
+from shared.api.problem import Response
+from shared.domain.account import AccountRecord
+from shared.domain.rating.rate import RatedPeriod
+from shared.services.queries import TotalsView
+
+
+def account_view(record: AccountRecord) -> dict[str, object]:
+    """An account with what hangs on it."""
+    return {
+        "code": record.account.code,
+        "name": record.account.name,
+        "timeZone": record.account.time_zone,
+        "plans": record.plans,
+        "subscriptions": record.subscriptions,
+    }
+
+
+def account_response(record: AccountRecord) -> Response:
+    """One account."""
+    return Response(200, body(account_view(record)))
+
+
+def accounts_response(records: Iterable[AccountRecord]) -> Response:
+    """A list of accounts."""
+    return Response(200, listed("accounts", [account_view(record) for record in records]))
+
+
+def totals_response(view: TotalsView) -> Response:
+    """Running totals, and the periods and lines they come from."""
+    document = {
+        "account": view.account,
+        "dimensions": [to_json(dimension) for dimension in view.dimensions],
+        "periods": [to_json(_period_view(period)) for period in view.periods],
+    }
+    return Response(200, json.dumps(document, ensure_ascii=False))
+
+
+def _period_view(period: RatedPeriod) -> dict[str, object]:
+    view: dict[str, object] = {"plan": period.plan.code, "total": period.total}
+    if period.bill is not None:
+        view["start"] = period.bill.window.start
+        view["end"] = period.bill.window.end
+        view["ended"] = period.bill.ended
+        view["lines"] = period.bill.lines
+    return view

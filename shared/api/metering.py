@@ -1,0 +1,82 @@
+"""Runs and submissions on the wire."""
+
+import json
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from shared import telemetry
+from shared.api.convert import listed, parse_time, time_text, to_json
+from shared.api.problem import Response
+from shared.domain.errors import InvalidInput
+from shared.domain.ids import Shard
+from shared.domain.metering.submission import Submission
+from shared.services.queries import Queries
+from shared.services.run_shard import RunReport
+
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def status_response(status: Mapping[Shard, datetime | None]) -> Response:
+    """When each shard's last complete run began; ``null``: never."""
+    shards = [
+        {"shard": shard, "lastCompleted": time_text(at) if at else None}
+        for shard, at in sorted(status.items())
+    ]
+    return Response(200, json.dumps({"shards": shards}))
+
+
+def submissions_response(queries: Queries, query: Mapping[str, str]) -> Response:
+    """Submissions of ``account``, for hours from ``since`` on."""
+    account = query.get("account", "")
+    if not account:
+        raise InvalidInput("name the account: ?account=…")
+    since = parse_time(query["since"], "since") if "since" in query else _LONG_AGO
+    found = queries.submissions(account, since)
+    return Response(200, listed("submissions", [submission_view(s) for s in found]))
+
+
+def submission_view(submission: Submission) -> dict[str, object]:
+    """One submission, its key spread out."""
+    key = submission.key
+    return {
+        "account": submission.account,
+        "resource": key.resource,
+        "dimension": key.dimension,
+        "plan": submission.plan,
+        "hour": submission.hour,
+        "effectiveStartTime": submission.effective_start,
+        "quantity": submission.quantity,
+        "billed": submission.billed,
+        "state": submission.state,
+        "attempts": submission.attempts,
+        "reason": submission.reason or None,
+        "notBefore": submission.not_before,
+        "usageEventId": submission.usage_event_id or None,
+        "final": submission.final,
+    }
+
+
+def report_run(report: RunReport) -> None:
+    """Log a run: its figures, every account that failed, every quantity that differs."""
+    telemetry.event(
+        "shard_run",
+        shard=report.shard,
+        started=time_text(report.started),
+        accounts=report.accounts,
+        intents=report.intents,
+        calls=report.calls,
+        answers=json.dumps(report.answers),
+        failed=len(report.failed),
+    )
+    for account, reason in report.failed.items():
+        telemetry.event("account_failed", level=logging.ERROR, account=account, reason=reason)
+    for submission in report.differing:
+        telemetry.event(
+            "quantity_differs",
+            level=logging.ERROR,
+            account=submission.account,
+            hour=time_text(submission.hour),
+            sent=to_json(submission.quantity),
+            held=to_json(submission.billed),
+        )

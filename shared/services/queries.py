@@ -1,0 +1,104 @@
+"""Answers questions: accounts, totals, submissions, parked input. Writes nothing."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from shared.domain.account import AccountRecord
+from shared.domain.errors import NotFound
+from shared.domain.ids import AccountCode, DimensionId, Resource, shard_of
+from shared.domain.metering.submission import Submission
+from shared.domain.money import ZERO
+from shared.domain.rating.rate import RatedPeriod
+from shared.ports import (
+    Accounts,
+    Catalogs,
+    Clock,
+    Ledger,
+    ParkedEvent,
+    Parking,
+    Refusals,
+    RefusedInput,
+)
+from shared.services.rate_account import RateAccount
+
+
+@dataclass(frozen=True, slots=True)
+class DimensionTotal:
+    """A dimension's units: due by usage folded so far, and what the Marketplace was told."""
+
+    dimension: DimensionId
+    total: Decimal
+    committed: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class TotalsView:
+    """An account's running totals and the periods they come from."""
+
+    account: AccountCode
+    dimensions: tuple[DimensionTotal, ...]
+    periods: tuple[RatedPeriod, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """Everything that is only read."""
+
+    accounts_port: Accounts
+    ledger: Ledger
+    catalogs: Catalogs
+    parking: Parking
+    refusals: Refusals
+    rate_account: RateAccount
+    clock: Clock
+
+    def account(self, code: str) -> AccountRecord:
+        """One account. Raises ``NotFound``."""
+        found = self.accounts_port.load(AccountCode(code))
+        if found is None:
+            raise NotFound(f"there is no account {code}")
+        return found.value
+
+    def accounts(self) -> list[AccountRecord]:
+        """Every account."""
+        found = (self.accounts_port.load(code) for code in self.accounts_port.codes())
+        return [record.value for record in found if record is not None]
+
+    def totals(self, code: str) -> TotalsView:
+        """What an account owes now. Raises ``NotFound``."""
+        account = AccountCode(code)
+        shard = shard_of(account)
+        rated = self.rate_account.preview(shard, account, self.clock.now())
+        if rated.subscription is None or rated.rated is None:
+            return TotalsView(account, (), ())
+        rows = self.ledger.rows(shard, Resource(rated.subscription.id))
+        dimensions = tuple(
+            DimensionTotal(key.dimension, units, rows[key].value.committed if key in rows else ZERO)
+            for key, units in rated.units.items()
+        )
+        return TotalsView(account, dimensions, rated.rated.periods)
+
+    def submissions(self, code: str, since: datetime) -> list[Submission]:
+        """An account's submissions for hours from ``since`` on, oldest first."""
+        subscription = self.account(code).subscription
+        if subscription is None:
+            return []
+        shard = shard_of(AccountCode(code))
+        found = self.ledger.submissions(shard, Resource(subscription.id), since)
+        return sorted(found, key=lambda s: (s.hour, s.key.dimension))
+
+    def parked(self) -> Iterable[ParkedEvent]:
+        """All parked events."""
+        for code in sorted(self.parking.accounts()):
+            yield from self.parking.of_account(code)
+
+    def refused(self) -> Iterable[RefusedInput]:
+        """All refused input of the queue."""
+        return self.refusals.all()
+
+    def catalog_version(self) -> int | None:
+        """The number of the catalogue in force."""
+        version = self.catalogs.current()
+        return version.number if version else None
