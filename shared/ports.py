@@ -5,6 +5,7 @@ side gives no usable answer; after ``Unavailable`` it is unknown whether a write
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
@@ -57,12 +58,8 @@ class Tasks(Protocol):
         ...
 
 
-class Lock(Protocol):
-    """Mutual exclusion, as a context manager."""
-
-    def __enter__(self) -> object: ...
-
-    def __exit__(self, *exc: object) -> object: ...
+type Lock = AbstractContextManager[object]
+"""Mutual exclusion between tasks of this process."""
 
 
 # --- the usage log -------------------------------------------------------------------------

@@ -50,6 +50,7 @@ LAYERS: Mapping[str, Layer] = {
     "shared.services": _layer("shared.domain shared.ports shared.telemetry", pure=True),
     "shared.config": _layer("shared.domain"),
     "shared.telemetry": _layer("shared.domain"),
+    "shared.threads": _layer("shared.ports"),
     "shared.storage": _layer(_EDGE, "azure.core azure.data azure.identity pydantic requests"),
     "shared.marketplace": _layer(_EDGE, "azure.identity pydantic requests"),
     "shared.messaging": _layer(_EDGE, "azure.identity azure.servicebus"),
@@ -61,7 +62,7 @@ LAYERS: Mapping[str, Layer] = {
     "shared.console": _layer("shared.domain shared.ports shared.services", "jinja2"),
     "shared.bootstrap": _layer(
         f"{_EDGE} shared.services shared.storage shared.marketplace shared.messaging "
-        "shared.identity"
+        "shared.identity shared.threads"
     ),
     "functions": _layer(
         "shared.bootstrap shared.api shared.console shared.telemetry shared.domain.errors",

@@ -30,15 +30,13 @@ class Directory:
     """Placements of accounts, kept for a short life. What is unknown is asked every time, so a
     new account is usable at once."""
 
-    def __init__(self, accounts: Accounts, catalogs: "CatalogCache", clock: Clock) -> None:
+    def __init__(self, accounts: Accounts, catalogs: "CatalogCache") -> None:
         self._accounts = accounts
         self._catalogs = catalogs
-        self._clock = clock
         self._known: dict[AccountCode, tuple[datetime, Placement]] = {}
 
-    def place(self, code: AccountCode) -> Placement | None:
+    def place(self, code: AccountCode, now: datetime) -> Placement | None:
         """Where ``code``'s usage goes; ``None`` for an unknown account."""
-        now = self._clock.now()
         known = self._known.get(code)
         if known is not None and now - known[0] < LIFE:
             return known[1]

@@ -86,7 +86,7 @@ class IngestUsage:
         arrived = received or self._clock.now()
         catalog = self._catalogs.current()
         judged = [
-            self._judge(event, catalog, arrived)
+            self._judge(event, catalog, arrived, now)
             if allowed is None or event.account in allowed
             else (FOREIGN_ACCOUNT,)
             for event in events
@@ -106,14 +106,16 @@ class IngestUsage:
                     results.append(EventResult(event.id, Outcome.INVALID, errors))
         return results
 
-    def _judge(self, event: UsageEvent, catalog: Catalog | None, arrived: datetime) -> _Judgement:
+    def _judge(
+        self, event: UsageEvent, catalog: Catalog | None, arrived: datetime, now: datetime
+    ) -> _Judgement:
         fault = fault_of_time(event.time, arrived)
         if fault is not None:
             return (FieldError("/time", fault),)
         payload = canonical_payload(event)
         if len(payload) > MAX_PAYLOAD:
             return (FieldError("/data", f"must fit in {MAX_PAYLOAD} characters"),)
-        placement = self._directory.place(event.account)
+        placement = self._directory.place(event.account, now)
         if placement is None:
             return _Early(ParkedEvent(event, arrived, f"there is no account {event.account}"))
         if placement.ends is not None and event.time >= placement.ends:
