@@ -32,7 +32,7 @@ def due_units(
     says that the subscription has ended, which ends the month.
     """
     plan = next(plan for plan in catalog["plans"] if plan["code"] == plan_code)
-    unit = Decimal(plan["billing"]["unitPrice"])
+    unit = _exact(plan["billing"]["unitPrice"])
     months: dict[tuple[int, int], list[Used]] = defaultdict(list)
     for row in usage:
         at = row.time.astimezone(UTC)
@@ -64,8 +64,13 @@ def _graduated(charge: Document, quantity: Decimal) -> Decimal:
         raise ValueError(f"this check knows TIERED prices, not {charge['model']}")
     amount, lower = Decimal(0), Decimal(0)
     for band in charge["bands"]:
-        upper = min(quantity, Decimal(band["upTo"])) if band.get("upTo") else quantity
+        upper = min(quantity, _exact(band["upTo"])) if band.get("upTo") else quantity
         if upper > lower:
-            amount += (upper - lower) * Decimal(band["unitPrice"])
+            amount += (upper - lower) * _exact(band["unitPrice"])
             lower = upper
     return amount
+
+
+def _exact(number: object) -> Decimal:
+    """A price as it was written: the shortest text of a parsed float is what stood there."""
+    return Decimal(str(number))

@@ -135,7 +135,7 @@ class Play:
             customer.account, landing_page = self._simulator.buy(customer.plan, customer.name)
             self._staff.confirm(landing_page)
             account = self._staff.get(f"/api/accounts/{customer.account}")
-            status = account["subscription"]["status"]
+            status = account["subscriptions"][-1]["status"]
             if status != "Subscribed":
                 raise CallFailed(f"the subscription of {customer.name} is {status}")
             self._terminal.done(customer.name, f"bought plan {customer.plan}", customer.account)
