@@ -3,7 +3,7 @@
 import argparse
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import requests
@@ -12,10 +12,11 @@ from local.azurite.process import AzuriteMissing
 from local.clients import CallFailed
 from local.play import Play
 from local.processes import ROOT, Processes, ProcessFailed
-from local.stack import FUNCTIONS_PORT, Stack, find_stack, published, running_stack
+from local.stack import ANY_PORTS, Ports, Stack, find_stack, published, running_stack
 from local.terminal import Terminal
 
-DIRECTORY = ROOT / ".local" / "run"
+STAYING = ROOT / ".local" / "run"
+PASSING = ROOT / ".local" / "run-exit"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -23,15 +24,15 @@ def main(arguments: Sequence[str]) -> int:
     given = _parse(arguments)
     terminal = Terminal()
     found = find_stack()
-    if found is not None and given.keep is None:
+    if found is not None and not given.exit:
         terminal.failed(
             f"A stack is up already: {found.url} (process {found.pid}).\n"
-            "Stop it there with Ctrl-C, or give this one a place of its own: --keep DIR"
+            "Use that one, or stop it with Ctrl-C in its terminal."
         )
         return 1
-    directory = (given.keep or DIRECTORY).resolve()
+    directory = (given.keep or (PASSING if given.exit else STAYING)).resolve()
     try:
-        return _run(directory, terminal, given.port, stay=not given.exit)
+        return _run(directory, terminal, stay=not given.exit)
     except (AzuriteMissing, ProcessFailed, CallFailed, requests.RequestException) as error:
         terminal.failed(str(error))
         terminal.line(f"    The logs are in {directory / 'logs'}.")
@@ -48,36 +49,25 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--keep", type=Path, metavar="DIR", help="where logs, settings and clock are left behind"
     )
-    parser.add_argument(
-        "--port", type=int, default=FUNCTIONS_PORT, help="of the app, if it is free (%(default)s)"
-    )
     return parser.parse_args(arguments)
 
 
-def _run(directory: Path, terminal: Terminal, port: int, *, stay: bool) -> int:
+def _run(directory: Path, terminal: Terminal, *, stay: bool) -> int:
     begun = time.monotonic()
+    ports = Ports() if stay else ANY_PORTS
     terminal.heading("Marketplace metering on this machine")
-    with running_stack(directory, terminal.done, port) as (stack, processes), _published(stack):
+    with running_stack(directory, terminal.done, ports) as (stack, processes):
         equal = Play(stack, terminal).run()
         terminal.line()
         terminal.line(f"  {time.monotonic() - begun:.0f} s from the start to here.")
         if stay:
             explain(stack, terminal)
-            _stay(processes, terminal)
+            _stay(stack, processes, terminal)
     return 0 if equal else 1
 
 
-@contextlib.contextmanager
-def _published(stack: Stack) -> Iterator[None]:
-    if find_stack() is None:
-        with published(stack):
-            yield
-    else:
-        yield
-
-
-def _stay(processes: Processes, terminal: Terminal) -> None:
-    with contextlib.suppress(KeyboardInterrupt):
+def _stay(stack: Stack, processes: Processes, terminal: Terminal) -> None:
+    with published(stack), contextlib.suppress(KeyboardInterrupt):
         while True:
             processes.check()
             time.sleep(0.5)

@@ -16,7 +16,19 @@ from local.processes import LOOPBACK, ROOT, Processes, free_port
 
 QUEUES = ROOT / "infra" / "bicep" / "queues.json"
 STATE_FILE = ROOT / ".local" / "stack.json"
-FUNCTIONS_PORT = 7071
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the parts listen if nothing else does; 0 means any free port."""
+
+    functions: int = 7071
+    tables: int = 10002
+    service_bus: int = 5672
+    marketplace: int = 7072
+
+
+ANY_PORTS = Ports(0, 0, 0, 0)
 
 AMBIENT = frozenset({"HOME", "LANG", "LC_ALL", "PATH", "TEMP", "TMP", "TMPDIR", "TZ", "USER"})
 """Variables that children may see; anything else of the shell could change what they do."""
@@ -58,22 +70,22 @@ type Announce = Callable[[str, str, str], None]
 
 @contextlib.contextmanager
 def running_stack(
-    directory: Path, announce: Announce, port: int = FUNCTIONS_PORT
+    directory: Path, announce: Announce, ports: Ports = ANY_PORTS
 ) -> Iterator[tuple[Stack, Processes]]:
     """A stack for as long as the context lasts; logs, clock and settings are in ``directory``.
 
-    ``port`` is where the app answers if nothing else does. Raises ``ProcessFailed``.
+    Raises ``ProcessFailed``, or ``AzuriteMissing``.
     """
     directory.mkdir(parents=True, exist_ok=True)
     clock = directory / "clock"
     clock.unlink(missing_ok=True)
-    port = free_port(port)
+    port = free_port(ports.functions)
     url = f"http://{LOOPBACK}:{port}"
     with Processes(directory / "logs") as processes:
         with ThreadPoolExecutor(3) as pool:
-            storage = pool.submit(_start_storage, processes)
-            bus = pool.submit(_start_service_bus, processes)
-            market = pool.submit(_start_marketplace, processes, clock, url)
+            storage = pool.submit(_start_storage, processes, ports)
+            bus = pool.submit(_start_service_bus, processes, ports)
+            market = pool.submit(_start_marketplace, processes, ports, clock, url)
         tables, service_bus, marketplace = storage.result(), bus.result(), market.result()
         announce("Table storage", f"http://{LOOPBACK}:{tables}", "Azurite")
         announce("Service Bus", f"amqp://{LOOPBACK}:{service_bus['port']}", "broker")
@@ -117,21 +129,23 @@ def _ambient() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name in AMBIENT}
 
 
-def _start_storage(processes: Processes) -> int:
-    port = free_port()
+def _start_storage(processes: Processes, ports: Ports) -> int:
+    port = free_port(ports.tables)
     processes.start("storage", azurite.command(port), _ambient(), port=port)
     return port
 
 
-def _start_service_bus(processes: Processes) -> Mapping[str, object]:
-    command = _python("local.servicebus", "--port", "0", "--queues", str(QUEUES))
+def _start_service_bus(processes: Processes, ports: Ports) -> Mapping[str, object]:
+    port = str(free_port(ports.service_bus))
+    command = _python("local.servicebus", "--port", port, "--queues", str(QUEUES))
     return processes.start("servicebus", command, _ambient())
 
 
-def _start_marketplace(processes: Processes, clock: Path, url: str) -> str:
+def _start_marketplace(processes: Processes, ports: Ports, clock: Path, url: str) -> str:
+    port = str(free_port(ports.marketplace))
     command = _python(
         "local.marketplace",
-        *("--port", "0", "--clock", str(clock)),
+        *("--port", port, "--clock", str(clock)),
         *("--webhook-url", f"{url}/api/webhook", "--landing-url", f"{url}/landing"),
     )
     return str(processes.start("marketplace", command, _ambient())["url"])
