@@ -22,6 +22,8 @@ _log = logging.getLogger(HOST_LOGGER)
 _ACCEPT_WAIT = 60.0
 # How long one receive call may take; between two calls the pump looks whether to stop.
 _RECEIVE_WAIT = 1.0
+# Every link that waits for a session costs the client some polling.
+_ACCEPTING = 2
 # A receive call that waits keeps the connection from settlements, so runs about to end go first.
 _SETTLE_PAUSE = 0.05
 
@@ -54,6 +56,7 @@ class Pump:
         self._options = settings.options
         self._stop = stop
         self._running: set[asyncio.Task[None]] = set()
+        self._accepting = asyncio.Semaphore(_ACCEPTING)
 
     async def run(self) -> None:
         """Receive until the stop; then wait for what is running. Cancelling abandons that."""
@@ -169,8 +172,9 @@ class Pump:
 
     async def _serve_session(self, receiver: ServiceBusReceiver, backoff: Backoff) -> None:
         """Everything of one session in order, until it is quiet for ``sessionIdleTimeout``."""
-        if not await self._stop.unless(receiver.__aenter__()):
-            return
+        async with self._accepting:
+            if self._stop.is_set() or not await self._stop.unless(receiver.__aenter__()):
+                return
         backoff.reset()
         session = receiver.session
         renewal = LockRenewal(
