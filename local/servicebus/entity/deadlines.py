@@ -14,6 +14,10 @@ class Deadlines[K: Hashable]:
         self._heap: list[tuple[float, int, K]] = []
         self._order = 0
 
+    def __len__(self) -> int:
+        """Entries kept, the stale ones included."""
+        return len(self._heap)
+
     def put(self, key: K, at: float) -> None:
         """Set or move the deadline of ``key``."""
         self._order += 1

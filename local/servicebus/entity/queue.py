@@ -80,13 +80,13 @@ class Queue:
             )
         now = self._expire()
         numbers = [self._store.add(content, now) for content in contents]
-        self.dispatch()
+        self._dispatch()
         return numbers
 
     def adopt(self, message: StoredMessage) -> None:
         """Take over a message from the queue whose dead letters are kept here."""
         self._store.adopt(message)
-        self.dispatch()
+        self._dispatch()
 
     def cancel(self, sequences: Sequence[int]) -> None:
         """Drop scheduled messages, all or none; raises ``MessageNotFound``."""
@@ -113,7 +113,7 @@ class Queue:
             self.sessions.wait(consumer)
         else:
             self.sessions.accept(consumer, session_id, now)
-        self.dispatch()
+        self._dispatch()
 
     def detach(self, consumer: Consumer) -> None:
         """Forget a consumer.
@@ -127,7 +127,7 @@ class Queue:
             now = self._expire()
             for lock in self.sessions.release(consumer):
                 self._store.give_back_all(lock.tokens, now, counted=False)
-            self.dispatch()
+            self._dispatch()
 
     def settle(
         self, token: uuid.UUID, settlement: Settlement, session_id: str | None = None
@@ -156,7 +156,7 @@ class Queue:
                 self._store.dead_letter(message, reason, description)
             case _:
                 assert_never(settlement)
-        self.dispatch()
+        self._dispatch()
 
     def renew(self, token: uuid.UUID) -> float:
         """Prolong a message's lock; returns its new end in unix seconds.
@@ -252,9 +252,9 @@ class Queue:
     def advance(self) -> None:
         """Let what is due happen: locks and messages expire, scheduled ones become active."""
         self._expire()
-        self.dispatch()
+        self._dispatch()
 
-    def dispatch(self) -> None:
+    def _dispatch(self) -> None:
         """Deliver while there are messages and consumers ready for them, each in turn."""
         now, backlog = self._clock(), self._store.backlog
         if self.sessions:

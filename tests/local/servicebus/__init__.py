@@ -1,0 +1,1 @@
+"""Tests of the local Service Bus broker: its parts alone, and the whole through the Azure SDK."""
