@@ -18,6 +18,9 @@ ENTITIES: Final = 100
 """Entities of one transaction."""
 
 TRANSACTION_BYTES: Final = 4 * 1024 * 1024
+PACKED_BYTES: Final = TRANSACTION_BYTES * 7 // 8
+"""What adapters fill a transaction with, so that keys and headers find room too."""
+
 ENTITY_BYTES: Final = 1024 * 1024
 PROPERTY_BYTES: Final = 64 * 1024
 PROPERTIES: Final = 252
@@ -28,8 +31,8 @@ COMPARISONS: Final = 15
 """Comparisons of one filter."""
 
 _SYSTEM: Final = frozenset({"PartitionKey", "RowKey", "Timestamp"})
-_OPERATION_OVERHEAD: Final = 700
-"""Bytes of boundary, request line and headers that one operation adds to a transaction."""
+_OPERATION_OVERHEAD: Final = 2048
+"""Bytes of boundary, request line with keys and headers that an operation adds, at most."""
 
 _DIGEST_WIRE_BYTES: Final = 11
 """Bytes that one distinct value of a partial takes in a transaction."""
@@ -91,15 +94,15 @@ def check_transaction(entities: Iterable[Mapping[str, Property]]) -> None:
     for entity in entities:
         check_entity(entity)
         count += 1
-        size += _OPERATION_OVERHEAD + wire_bytes(entity)
+        size += operation_bytes(entity)
     check_entities(count)
     if size > TRANSACTION_BYTES:
         raise TooLarge(f"a transaction takes {TRANSACTION_BYTES} bytes, not {size}")
 
 
-def wire_bytes(entity: Mapping[str, Property]) -> int:
-    """How long an entity is in a request."""
-    size = 2
+def operation_bytes(entity: Mapping[str, Property]) -> int:
+    """How much an entity's operation adds to a transaction, at most."""
+    size = _OPERATION_OVERHEAD
     for name, value in entity.items():
         if isinstance(value, bytes):
             size += 2 * len(name) + 40 + (len(value) + 2) // 3 * 4
@@ -138,7 +141,7 @@ def check_batch(batch: UsageBatch) -> None:
     for mark in batch.marks:
         check_whole_hour(mark.event_hour)
         check_whole_hour(mark.arrival_hour)
-    size = _OPERATION_OVERHEAD * batch.entities + sum(map(_distinct_bytes, batch.partials))
+    size = sum(map(_distinct_bytes, batch.partials))
     if size > TRANSACTION_BYTES:
         raise TooLarge(f"a transaction takes {TRANSACTION_BYTES} bytes, not {size} or more")
 

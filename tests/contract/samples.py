@@ -1,0 +1,166 @@
+"""Values that the contract suites store."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from shared.domain.account import Account, AccountPlan, AccountRecord
+from shared.domain.ids import (
+    AccountCode,
+    DimensionId,
+    MeterCode,
+    PlanCode,
+    Resource,
+    Shard,
+    SubscriptionId,
+)
+from shared.domain.lifecycle.subscription import PlanSpell, Subscription, SubscriptionStatus
+from shared.domain.metering.ledger import LedgerKey, LedgerRow
+from shared.domain.metering.submission import Submission
+from shared.domain.usage.event import (
+    DataValue,
+    EventKey,
+    UsageEvent,
+    canonical_payload,
+    payload_hash,
+)
+from shared.domain.usage.partial import Partial
+from shared.ports import (
+    Etag,
+    EventRow,
+    Mark,
+    PartialKey,
+    PartialWrite,
+    UsageBatch,
+)
+
+DAY = date(2026, 11, 22)
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+SHARD = Shard(7)
+OTHER_SHARD = Shard(8)
+ADA = AccountCode("ada")
+BOB = AccountCode("bob")
+METER = MeterCode("requests")
+WRITER = "boot1-0"
+
+GUID = Resource("6f1c9d3a-0f4e-4a0c-9d58-1f6c2f1f1a11")
+ARM = Resource(
+    "/subscriptions/6f1c9d3a/resourceGroups/größe #1/providers/Microsoft.Solutions/applications/a?"
+)
+LONG = Decimal("123456789012345.123456789")
+"""24 digits: more than a binary float holds."""
+
+
+def at(hour: int, minute: int = 0) -> datetime:
+    """A moment of the day all samples are of."""
+    return NOON.replace(hour=hour, minute=minute)
+
+
+def event(
+    identity: str,
+    account: AccountCode = ADA,
+    moment: datetime = NOON,
+    data: dict[str, DataValue] | None = None,
+) -> UsageEvent:
+    """An event of the sample meter."""
+    values = {"calls": Decimal(1)} if data is None else data
+    return UsageEvent(identity, account, METER, moment, values, source="shop")
+
+
+def event_row(identity: str, account: AccountCode = ADA, moment: datetime = NOON) -> EventRow:
+    """An event as the usage log takes it."""
+    made = event(identity, account, moment)
+    return EventRow(account, made.key, payload_hash(canonical_payload(made)), made)
+
+
+def partial_of(*events: UsageEvent, unique: frozenset[str] = frozenset()) -> Partial:
+    """The statistics of some events."""
+    partial = Partial()
+    for one in events:
+        partial.add(one, unique)
+    return partial
+
+
+def distinct_partial(values: int, start: int = 0) -> Partial:
+    """A partial that knows ``values`` different texts of one field."""
+    return partial_of(
+        *(event("same", data={"user": f"user {n}"}) for n in range(start, start + values)),
+        unique=frozenset({"user"}),
+    )
+
+
+def write(
+    partial: Partial,
+    etag: Etag | None = None,
+    account: AccountCode = ADA,
+    cell: datetime = NOON,
+    segment: str = "",
+) -> PartialWrite:
+    """A partial of the sample meter, to be written."""
+    return PartialWrite(PartialKey(account, cell, METER, segment), partial, etag)
+
+
+def mark(account: AccountCode = ADA, arrival: int = 13, event_hour: int = 12) -> Mark:
+    """A change mark."""
+    return Mark(at(arrival), account, at(event_hour))
+
+
+def batch(
+    events: tuple[EventRow, ...] = (),
+    partials: tuple[PartialWrite, ...] = (),
+    marks: tuple[Mark, ...] = (),
+    writer: str = WRITER,
+    shard: Shard = SHARD,
+) -> UsageBatch:
+    """A batch of the sample day."""
+    return UsageBatch(DAY, shard, writer, events, partials, marks)
+
+
+def identity(row: EventRow) -> tuple[AccountCode, EventKey]:
+    """What an event is looked up by."""
+    return row.account, row.key
+
+
+def ledger_key(
+    dimension: str = "usage_fee", resource: Resource = GUID, plan: str | None = None
+) -> LedgerKey:
+    """A key of the ledger."""
+    return LedgerKey(resource, DimensionId(dimension), plan)
+
+
+def ledger_row(key: LedgerKey | None = None, committed: Decimal = LONG) -> LedgerRow:
+    """A ledger row of account ada."""
+    return LedgerRow(key or ledger_key(), ADA, LONG, committed, at(11), (at(10), at(11)))
+
+
+def submission(
+    hour: int = 11, key: LedgerKey | None = None, quantity: Decimal = LONG
+) -> Submission:
+    """An open submission of account ada."""
+    return Submission(key or ledger_key(), ADA, at(hour), at(hour, 30), "gold", quantity)
+
+
+def account_record(code: AccountCode = ADA) -> AccountRecord:
+    """An account with two plans and two subscriptions, neither in the order of their ids."""
+    return AccountRecord(
+        Account(code, "Ada & Söhne 🎈", time_zone="Europe/Berlin"),
+        plans=(
+            AccountPlan("z", PlanCode("gold"), at(1)),
+            AccountPlan("a / b", PlanCode("silver"), at(2), at(3)),
+        ),
+        subscriptions=(
+            _subscription("ffffffff-0000-0000-0000-000000000000"),
+            _subscription("00000000-0000-0000-0000-000000000000"),
+        ),
+    )
+
+
+def _subscription(guid: str) -> Subscription:
+    return Subscription(
+        id=SubscriptionId(guid),
+        offer="offer",
+        spells=(PlanSpell("gold", at(1)), PlanSpell("silver", at(2, 15))),
+        status=SubscriptionStatus.SUBSCRIBED,
+        name="Größe",
+        quantity=3,
+        start=at(1),
+    )

@@ -1,0 +1,148 @@
+"""What every store of accounts keeps to."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from shared.domain.account import AccountPlan, AccountRecord
+from shared.domain.errors import ConcurrentUpdate, Conflict, TooLarge
+from shared.domain.ids import AccountCode, PlanCode, SubscriptionId
+from shared.domain.rating.bill import PeriodRecord
+from shared.ports import Accounts
+from shared.storage.accounts import TableAccounts
+from tests.contract.samples import ADA, BOB, LONG, account_record, at
+from tests.fakes.accounts import FakeAccounts
+
+GUID = SubscriptionId("6f1c9d3a-0f4e-4a0c-9d58-1f6c2f1f1a11")
+
+
+@pytest.fixture(params=["fake", "azurite"])
+def accounts(request: pytest.FixtureRequest) -> Accounts:
+    if request.param == "fake":
+        return FakeAccounts()
+    return TableAccounts(request.getfixturevalue("tables"))
+
+
+def loaded(accounts: Accounts, code: AccountCode = ADA) -> AccountRecord:
+    found = accounts.load(code)
+    assert found is not None
+    return found.value
+
+
+def period(attachment: str = "z", hour: int = 1, total: Decimal = LONG) -> PeriodRecord:
+    return PeriodRecord(attachment, at(hour), at(hour + 1), total, 17)
+
+
+def test_nothing_is_there_at_first(accounts: Accounts) -> None:
+    assert accounts.load(ADA) is None
+    assert accounts.account_of(GUID) is None
+    assert list(accounts.codes()) == []
+
+
+def test_an_account_comes_back_as_it_was_created(accounts: Accounts) -> None:
+    etag = accounts.create(account_record())
+    found = accounts.load(ADA)
+    assert found is not None
+    assert found.value == account_record()
+    assert found.etag == etag
+    assert accounts.load(BOB) is None
+
+
+def test_a_code_is_taken_once(accounts: Accounts) -> None:
+    accounts.create(account_record())
+    with pytest.raises(Conflict):
+        accounts.create(AccountRecord(replace(account_record().account, name="Other")))
+    assert loaded(accounts) == account_record()
+
+
+def test_an_account_is_saved_at_its_version_only(accounts: Accounts) -> None:
+    old = accounts.create(account_record())
+    renamed = replace(account_record(), account=replace(account_record().account, name="New"))
+    newer = accounts.save(renamed, old)
+    with pytest.raises(ConcurrentUpdate):
+        accounts.save(account_record(), old)
+    assert loaded(accounts) == renamed
+    accounts.save(account_record(), newer)
+    assert loaded(accounts) == account_record()
+
+
+def test_what_does_not_exist_cannot_be_saved(accounts: Accounts) -> None:
+    etag = accounts.create(account_record())
+    with pytest.raises(ConcurrentUpdate):
+        accounts.save(account_record(BOB), etag)
+    assert accounts.load(BOB) is None
+
+
+def test_saving_replaces_plans_and_subscriptions(accounts: Accounts) -> None:
+    record = account_record()
+    etag = accounts.create(record)
+    plan = replace(record.plans[0], end=at(9))
+    added = AccountPlan("new", PlanCode("bronze"), at(9))
+    changed = replace(record, plans=(added, plan), subscriptions=record.subscriptions[::-1])
+    etag = accounts.save(changed, etag)
+    assert loaded(accounts) == changed
+    bare = replace(record, plans=(), subscriptions=())
+    etag = accounts.save(bare, etag)
+    assert loaded(accounts) == bare
+    accounts.save(record, etag)
+    assert loaded(accounts) == record
+
+
+def test_saving_without_a_change_gives_a_new_version(accounts: Accounts) -> None:
+    old = accounts.create(account_record())
+    newer = accounts.save(account_record(), old)
+    assert newer != old
+    with pytest.raises(ConcurrentUpdate):
+        accounts.save(account_record(), old)
+
+
+def test_records_of_periods_stand_apart(accounts: Accounts) -> None:
+    etag = accounts.create(account_record())
+    first, second = period(), period("a / b|c", 5, Decimal("-0.01"))
+    accounts.put_record(ADA, first)
+    accounts.put_record(ADA, second)
+    accounts.save(account_record(), etag)
+    assert loaded(accounts).records == {first.key: first, second.key: second}
+    corrected = period(total=Decimal(0))
+    accounts.put_record(ADA, corrected)
+    assert loaded(accounts).records == {first.key: corrected, second.key: second}
+
+
+def test_records_alone_make_no_account(accounts: Accounts) -> None:
+    accounts.put_record(ADA, period())
+    assert accounts.load(ADA) is None
+    assert list(accounts.codes()) == []
+
+
+def test_a_subscription_is_tied_for_good(accounts: Accounts) -> None:
+    assert accounts.link(GUID, ADA) == ADA
+    assert accounts.link(GUID, BOB) == ADA
+    assert accounts.link(GUID, ADA) == ADA
+    assert accounts.account_of(GUID) == ADA
+    assert accounts.account_of(SubscriptionId("00000000-0000-0000-0000-000000000000")) is None
+
+
+def test_codes_are_those_of_all_accounts(accounts: Accounts) -> None:
+    codes = {AccountCode(f"a.{n}_-") for n in range(5)}
+    for code in codes:
+        accounts.create(account_record(code))
+        accounts.put_record(code, period())
+    found = list(accounts.codes())
+    assert set(found) == codes
+    assert len(found) == 5
+
+
+def test_a_hundred_rows_are_the_limit(accounts: Accounts) -> None:
+    plans = tuple(AccountPlan(str(n), PlanCode("gold"), at(1)) for n in range(100))
+    with pytest.raises(TooLarge):
+        accounts.create(replace(account_record(), plans=plans, subscriptions=()))
+    fits = replace(account_record(), plans=plans[:99], subscriptions=())
+    accounts.create(fits)
+    assert loaded(accounts) == fits
+
+
+def test_an_id_is_there_once(accounts: Accounts) -> None:
+    plan = account_record().plans[0]
+    with pytest.raises(ValueError, match="once"):
+        accounts.create(replace(account_record(), plans=(plan, plan)))
