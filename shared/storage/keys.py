@@ -38,6 +38,7 @@ PLAN = "plan|"
 SUBSCRIPTION = "sub|"
 RECORD = "rec|"
 ACCOUNT_PARTS = (PLAN, SUBSCRIPTION)
+REFUSED_PARTITION = "refused"
 CATALOG_PARTITION = "catalog"
 CURRENT = "current"
 
@@ -274,7 +275,7 @@ def agenda_until(moment: datetime) -> RowRange:
     return RowRange("A|", f"A|{_hour(moment)}}}")
 
 
-# --- accounts, catalogue, parked input
+# --- accounts, catalogue, parked and refused input
 
 
 def plan_row(attachment: str) -> str:
@@ -307,6 +308,11 @@ def catalog_row(number: int) -> str:
 def parked_row(day: date, key: EventKey) -> str:
     """A parked event."""
     return f"{_day(day)}|{part(key)}"
+
+
+def refused_row(fingerprint: str) -> str:
+    """Refused input."""
+    return part(fingerprint)
 
 
 def illegal_characters(keys: Iterable[str]) -> set[str]:

@@ -7,8 +7,6 @@ from shared.storage import keys
 from shared.storage.mapping import from_stored, pack, to_stored, unpack
 from shared.storage.tables import Tables
 
-PARTITION = "refused"
-
 
 class TableRefusals:
     """Fulfils ``Refusals``."""
@@ -18,11 +16,12 @@ class TableRefusals:
 
     def keep(self, refused: Sequence[RefusedInput]) -> None:
         for item in refused:
-            self._table.create(PARTITION, item.id, dict(pack("item", to_stored(item))))
+            stored = pack("item", to_stored(item))
+            self._table.create(keys.REFUSED_PARTITION, keys.refused_row(item.id), stored)
 
     def all(self) -> Iterable[RefusedInput]:
-        for row in self._table.query(PARTITION):
+        for row in self._table.query(keys.REFUSED_PARTITION):
             yield from_stored(RefusedInput, unpack(row.properties, "item"))
 
     def drop(self, id_: str) -> None:
-        self._table.delete(PARTITION, id_)
+        self._table.delete(keys.REFUSED_PARTITION, keys.refused_row(id_))
