@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from shared.domain.errors import FieldError
-from shared.ports import RefusedInput, Refusals
+from shared.ports import Refusals, RefusedInput
 from shared.storage.refusals import TableRefusals
 from tests.contract.samples import NOON
 from tests.fakes.refusals import FakeRefusals
