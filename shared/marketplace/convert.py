@@ -132,6 +132,7 @@ def operation_of(value: object, subscription: SubscriptionId) -> Operation:
         status=status,
         plan=text_of(shape.get("planId")),
         quantity=whole_of(shape.get("quantity")),
+        at=time_of(shape.get("timeStamp")),
     )
 
 

@@ -170,7 +170,7 @@ def _decoded(token: str) -> str:
 
     A token is base64: reading a query turns an unencoded plus into a space, never the reverse.
     """
-    text = unquote(token).strip().replace(" ", "+")
+    text = unquote(token).replace(" ", "+")
     if not text or len(text) > MAX_TOKEN or not (text.isascii() and text.isprintable()):
         raise InvalidInput("the marketplace token is malformed")
     return text

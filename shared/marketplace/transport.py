@@ -8,6 +8,7 @@ from typing import Final
 
 import requests
 
+from shared import telemetry
 from shared.domain.errors import Rejected, UpstreamFailure
 from shared.marketplace.convert import parse_json
 from shared.marketplace.http import (
@@ -69,7 +70,7 @@ type Outcome = Success | Refusal | Busy | NotSent | NoAnswer
 class Transport:
     """The Marketplace's HTTP interface: who we are, which version, what an answer means.
 
-    ``correlation`` gives the id under which a chain of calls is traced.
+    ``correlation`` gives the id of the chain of calls that a call belongs to, empty for none.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Transport:
         tokens: TokenSource,
         *,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 - a frozen value
-        correlation: Callable[[], str] = lambda: str(uuid.uuid4()),
+        correlation: Callable[[], str] = telemetry.correlation.get,
     ) -> None:
         self._base = secure_url(base_url, "MARKETPLACE_URL")
         self._tokens = tokens
@@ -121,7 +122,7 @@ class Transport:
             "Authorization": f"Bearer {token}",
             "Accept": "application/json",
             "x-ms-requestid": str(uuid.uuid4()),
-            "x-ms-correlationid": self._correlation(),
+            "x-ms-correlationid": self._correlation() or str(uuid.uuid4()),
             **(headers or {}),
         }
         if body is not None:
