@@ -152,15 +152,17 @@ class Processes:
                 raise ProcessFailed(f"{child.name} ended ({_ending(status)})\n{child.tail()}")
 
     def stop(self) -> None:
-        """End all children: a polite signal first, the hard one after some seconds."""
+        """End all children, the last one first, so that none loses what it depends on.
+
+        Each gets a polite signal; the hard one follows when the grace of all is used up.
+        """
         with self._lock:
             children, self._children = self._children[::-1], []
-        for child in children:
-            reaper.signal_group(child.process.pid, signal.SIGTERM)
         deadline = time.monotonic() + GRACE_SECONDS
         for child in children:
+            reaper.signal_group(child.process.pid, signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                child.process.wait(max(0.1, deadline - time.monotonic()))
+                child.process.wait(max(0.5, deadline - time.monotonic()))
             reaper.signal_group(child.process.pid, signal.SIGKILL)
             child.process.wait()
             self._tell_reaper(f"-{child.process.pid}")
