@@ -95,6 +95,9 @@ def value(text: str) -> DataValue:
         ("round(1250, -2)", "1300"),
         ("round(2, 5)", "2"),
         ("round(-0.4)", "0"),
+        ("round(1.2345678901234565, 15)", "1.234567890123457"),
+        ("10 ^ -93 > 0", "1"),
+        ("10 ^ -94", "0"),
         ("floor(-2.5)", "-3"),
         ("floor(2.99, 1)", "2.9"),
         ("ceil(2.1)", "3"),
@@ -272,6 +275,36 @@ def test_faults_of_texts(text: str, position: int, message: str) -> None:
 def test_python_is_out_of_reach(text: str) -> None:
     with pytest.raises((ExpressionError, EvaluationError)):
         value(text)
+
+
+@pytest.mark.parametrize(
+    ("call", "given"),
+    [
+        ("isnull()", 0),
+        ("isnull(1, 2)", 2),
+        ("coalesce()", 0),
+        ("if(1, 2, 3, 4)", 4),
+        ("round(1, 2, 3)", 3),
+        ("floor()", 0),
+        ("ceil(1, 2, 3)", 3),
+        ("min()", 0),
+        ("max()", 0),
+        ("pow(1)", 1),
+        ("pow(1, 2, 3)", 3),
+        ("abs()", 0),
+        ("abs(1, 2)", 2),
+        ("concat()", 0),
+    ],
+)
+def test_the_number_of_arguments_is_checked(call: str, given: int) -> None:
+    with pytest.raises(ExpressionError, match=f"does not take {given} arguments"):
+        compile_expression(call)
+
+
+def test_one_argument_is_enough() -> None:
+    for call in ("coalesce(2)", "min(2)", "max(2)", "round(2)", "floor(2)", "ceil(2)", "abs(2)"):
+        assert value(call) == 2
+    assert value("concat(2)") == "2"
 
 
 def test_names_are_all_fields_that_may_be_read() -> None:

@@ -188,7 +188,7 @@ def test_a_full_set_of_values_fits_into_few_properties() -> None:
     )
     stored = json.loads(json.dumps(to_json(partial)))
     seen, saturated, *texts = stored["u"]["user"]
-    assert (seen, saturated, len(texts)) == (MAX_DISTINCT + 1, 1, 4)
+    assert (seen, saturated, len(texts)) == (10_001, 1, 4)
     assert all(len(text) <= TEXT_LIMIT for text in texts)
     assert from_json(stored) == partial
     assert aggregate(AggregationType.UNIQUE, from_json(stored), "user") == MAX_DISTINCT
@@ -209,6 +209,11 @@ def test_a_sum_that_would_lose_a_digit_is_refused() -> None:
     partial = partial_of([event("e1", {"n": Decimal(10) ** 33})])
     with pytest.raises(Inexact):
         partial.add(event("e2", {"n": Decimal("0.01")}))
+
+
+def test_a_new_partial_is_of_the_first_generation() -> None:
+    assert to_json(Partial()) == {"n": 0, "g": 0, "f": {}}
+    assert Partial().rank == (0, 0)
 
 
 def test_rank_orders_by_generation_before_events() -> None:
