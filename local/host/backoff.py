@@ -2,9 +2,9 @@
 
 
 class Backoff:
-    """Doubles from half a second to ``limit`` seconds."""
+    """Doubles from ``first`` to ``limit`` seconds."""
 
-    def __init__(self, first: float = 0.5, limit: float = 15.0) -> None:
+    def __init__(self, first: float = 0.2, limit: float = 5.0) -> None:
         self._first = first
         self._limit = limit
         self._delay = first

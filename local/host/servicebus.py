@@ -21,7 +21,7 @@ from local.host.stopping import Stop
 _log = logging.getLogger(HOST_LOGGER)
 _ACCEPT_WAIT = 60.0
 # How long one receive call may take; between two calls the pump looks whether to stop.
-_RECEIVE_WAIT = 1.0
+_RECEIVE_WAIT = 0.5
 # Every link that waits for a session costs the client some polling.
 _ACCEPTING = 2
 # A receive call that waits keeps the connection from settlements, so runs about to end go first.

@@ -87,7 +87,7 @@ def send(req: func.HttpRequest, out: func.Out[str]) -> func.HttpResponse:
     return func.HttpResponse(status_code=202)
 
 
-@app.route(route="send-nowhere", methods=["POST"])
+@app.route(route="send-nowhere", trigger_arg_name="_req", methods=["POST"])
 @app.service_bus_queue_output(arg_name="out", connection="Bus", queue_name="missing")
 def send_nowhere(_req: func.HttpRequest, out: func.Out[str]) -> func.HttpResponse:
     out.set("lost")
