@@ -51,7 +51,9 @@ LAYERS: Mapping[str, Layer] = {
     "shared.config": _layer("shared.domain"),
     "shared.telemetry": _layer("shared.domain"),
     "shared.threads": _layer("shared.ports"),
-    "shared.storage": _layer(_EDGE, "azure.core azure.data azure.identity pydantic requests"),
+    "shared.storage": _layer(
+        _EDGE, "azure.core azure.data azure.identity pydantic requests urllib3"
+    ),
     "shared.marketplace": _layer(_EDGE, "azure.identity pydantic requests"),
     "shared.messaging": _layer(_EDGE, "azure.identity azure.servicebus"),
     "shared.identity": _layer(_EDGE, "jwt requests"),
@@ -59,10 +61,13 @@ LAYERS: Mapping[str, Layer] = {
         "shared.domain shared.ports shared.services shared.telemetry",
         "azure.functions pydantic pydantic_core yaml",
     ),
-    "shared.console": _layer("shared.domain shared.ports shared.services", "jinja2"),
+    "shared.console": _layer(
+        "shared.domain shared.ports shared.services shared.api.problem", "jinja2"
+    ),
     "shared.bootstrap": _layer(
         f"{_EDGE} shared.services shared.storage shared.marketplace shared.messaging "
-        "shared.identity shared.threads"
+        "shared.identity shared.threads",
+        "azure.core azure.identity",
     ),
     "functions": _layer(
         "shared.bootstrap shared.api shared.console shared.telemetry shared.domain.errors",
