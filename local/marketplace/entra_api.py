@@ -62,8 +62,8 @@ def _refusal(simulator: Simulator, refusal: TokenError, call: Call) -> Reply:
             "error_description": str(refusal),
             "error_codes": [refusal.number],
             "timestamp": stamp(call.now),
-            "trace_id": simulator.market.ids.guid(),
-            "correlation_id": simulator.market.ids.guid(),
+            "trace_id": simulator.noise.guid(),
+            "correlation_id": simulator.noise.guid(),
         },
     )
 

@@ -110,7 +110,7 @@ class Gate:
         await self._connections.cut(scope.get("client"))
 
     def _ids(self, call: Call) -> dict[str, str]:
-        guid = self._simulator.market.ids.guid
+        guid = self._simulator.noise.guid
         return {
             name: call.headers.get(name) or guid()
             for name in ("x-ms-requestid", "x-ms-correlationid")

@@ -163,6 +163,8 @@ def submit(desk: Desk, call: Call) -> Reply:
     form = {name: value for name, value in parse_qsl(call.body.decode()) if value}
     try:
         return _perform(desk, call, call.params["verb"], form)
+    except KeyError as missing:
+        return _back(failed=f"The form lacks the field {missing}.")
     except (Refused, Malformed, ValidationError, ValueError) as problem:
         return _back(failed=str(problem))
 

@@ -60,7 +60,7 @@ class Ids:
 
     def token(self) -> str:
         """A marketplace token that changes when URL-encoded, so forgotten decoding shows."""
-        return base64.b64encode(b"\xfb\xff\xfe" + self._random.randbytes(46)).decode()
+        return base64.b64encode(b"\x03\xef\xc1" + self._random.randbytes(46)).decode()
 
 
 class Register:

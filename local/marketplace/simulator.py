@@ -12,6 +12,7 @@ from local.marketplace.entra import Entra
 from local.marketplace.faults import Faults
 from local.marketplace.keys import KeyRing
 from local.marketplace.options import Options
+from local.marketplace.register import Ids
 from local.marketplace.reports import DayKey, Ruling
 from local.marketplace.requestlog import RequestLog
 from local.marketplace.state import Marketplace
@@ -19,7 +20,11 @@ from local.marketplace.usage import UsageBook
 
 
 class Simulator:
-    """The simulator's memory; everything in it is touched by the event loop's thread only."""
+    """The simulator's memory; everything in it is touched by the event loop's thread only.
+
+    ``noise`` gives the identifiers that depend on traffic, so that those of subscriptions and
+    operations depend on the seed and on what was ordered alone.
+    """
 
     def __init__(self, settings: Settings, clock: FileClock, base_url: str) -> None:
         self.settings = settings
@@ -29,6 +34,7 @@ class Simulator:
         self.options: Options
         self.webhook: Webhook
         self.market: Marketplace
+        self.noise: Ids
         self.usage: UsageBook
         self.entra: Entra
         self.faults: Faults
@@ -42,9 +48,10 @@ class Simulator:
         settings = self.settings
         self.options = settings.options
         self.webhook = settings.webhook
+        self.noise = Ids(settings.seed + 1)
         self.market = Marketplace(settings.offers, settings.seed, settings.customer)
         self.usage = UsageBook()
-        self.entra = Entra(settings, self.market.ids, self.ring)
+        self.entra = Entra(settings, self.noise, self.ring)
         self.faults = Faults(settings.seed)
         self.log = RequestLog(settings.request_log)
         self.rulings = {}

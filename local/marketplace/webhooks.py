@@ -129,7 +129,7 @@ class Sender:
             delivery.body.encode(),
             signed,
             version,
-            simulator.market.ids.guid(),
+            simulator.noise.guid(),
             rule.timeout_seconds,
         )
 

@@ -12,10 +12,15 @@ from tests.local.marketplace.site import Site
 
 
 @pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def clock_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that the running simulator shares its time through."""
+    return tmp_path_factory.mktemp("marketplace") / "clock"
+
+
+@pytest.fixture(scope="session")
+def served(clock_file: Path) -> Iterator[str]:
     """The address of a running simulator."""
-    clock: Path = tmp_path_factory.mktemp("marketplace") / "clock"
-    with running(Settings(), FileClock(clock)) as bound:
+    with running(Settings(), FileClock(clock_file)) as bound:
         yield bound.url
 
 
