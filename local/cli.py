@@ -41,9 +41,6 @@ CHECKS: Sequence[tuple[str, Sequence[str]]] = (
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status."""
     name, *rest = arguments or ("help",)
-    signal.signal(signal.SIGTERM, _stop)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, _stop)
     try:
         match name:
             case "help" | "-h" | "--help":
@@ -108,10 +105,17 @@ def _python(*arguments: str) -> int:
     return subprocess.run([sys.executable, *arguments], cwd=ROOT, check=False).returncode
 
 
+def _catch_signals() -> None:
+    signal.signal(signal.SIGTERM, _stop)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _stop)
+
+
 def _stop(number: int, _frame: FrameType | None) -> None:
     """End as on Ctrl-C, so that every ``with`` block stops what it started."""
     raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":
+    _catch_signals()
     sys.exit(main(sys.argv[1:]))
