@@ -48,6 +48,10 @@ class PumpSettings:
         return self.options.auto_complete_messages if chosen is None else chosen
 
 
+class _NoSessionError(Exception):
+    """No session came up for a while."""
+
+
 class Pump:
     """Serves one queue trigger until told to stop."""
 
@@ -81,15 +85,16 @@ class Pump:
     async def _keep_receiving(
         self,
         client: ServiceBusClient,
-        serve: Callable[[ServiceBusReceiver, Backoff], Awaitable[None]],
+        serve: Callable[[ServiceBusReceiver], Awaitable[None]],
     ) -> None:
         backoff = Backoff()
         while not self._stop.is_set():
-            receiver = self._open_receiver(client)
+            receiver = self._new_receiver(client)
             try:
-                await serve(receiver, backoff)
-            except OperationTimeoutError:
-                # No session came up for a while.
+                if await self._open(receiver):
+                    backoff.reset()
+                    await serve(receiver)
+            except _NoSessionError:
                 backoff.reset()
             except (ServiceBusError, ValueError) as error:
                 delay = backoff.next()
@@ -100,7 +105,22 @@ class Pump:
             finally:
                 await receiver.close()
 
-    def _open_receiver(self, client: ServiceBusClient) -> ServiceBusReceiver:
+    async def _open(self, receiver: ServiceBusReceiver) -> bool:
+        """Whether the receiver is open rather than the host stopping.
+
+        A receive call would open it too, but within its own short wait.
+        """
+        if not self._settings.trigger.sessions:
+            return await self._stop.unless(receiver.__aenter__())
+        async with self._accepting:
+            if self._stop.is_set():
+                return False
+            try:
+                return await self._stop.unless(receiver.__aenter__())
+            except OperationTimeoutError as error:
+                raise _NoSessionError from error
+
+    def _new_receiver(self, client: ServiceBusClient) -> ServiceBusReceiver:
         trigger = self._settings.trigger
         if not trigger.sessions:
             return client.get_queue_receiver(
@@ -113,7 +133,7 @@ class Pump:
             prefetch_count=self._options.prefetch_count,
         )
 
-    async def _serve_single(self, receiver: ServiceBusReceiver, backoff: Backoff) -> None:
+    async def _serve_single(self, receiver: ServiceBusReceiver) -> None:
         """One run a message, as many at once as ``maxConcurrentCalls``."""
         limit = self._options.max_concurrent_calls
         wanted = 1
@@ -127,7 +147,6 @@ class Pump:
                     continue
                 wanted = min(wanted, limit - len(self._running))
                 messages = await receiver.receive_messages(wanted, max_wait_time=_RECEIVE_WAIT)
-                backoff.reset()
                 for message in messages:
                     self._start(receiver, message)
                 # A call for several waits a moment for the rest, so only a backlog asks for them.
@@ -146,11 +165,10 @@ class Pump:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _serve_batches(self, receiver: ServiceBusReceiver, backoff: Backoff) -> None:
+    async def _serve_batches(self, receiver: ServiceBusReceiver) -> None:
         """One run a batch, one batch after the other."""
         while not self._stop.is_set():
             messages = await self._receive_batch(receiver)
-            backoff.reset()
             if messages:
                 await self._process_locked(receiver, messages)
 
@@ -170,12 +188,8 @@ class Pump:
             )
         return messages
 
-    async def _serve_session(self, receiver: ServiceBusReceiver, backoff: Backoff) -> None:
+    async def _serve_session(self, receiver: ServiceBusReceiver) -> None:
         """Everything of one session in order, until it is quiet for ``sessionIdleTimeout``."""
-        async with self._accepting:
-            if self._stop.is_set() or not await self._stop.unless(receiver.__aenter__()):
-                return
-        backoff.reset()
         session = receiver.session
         renewal = LockRenewal(
             session.renew_lock, session.locked_until_utc, self._options.max_auto_lock_renewal

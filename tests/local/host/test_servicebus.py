@@ -3,11 +3,11 @@
 import contextlib
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from azure.servicebus import ServiceBusClient, ServiceBusMessage
+from azure.servicebus import ServiceBusClient, ServiceBusMessage, ServiceBusSender
 
 from local.servicebus.broker import RunningBroker, running_broker
 from local.servicebus.entity.config import QueueConfig
@@ -28,14 +28,14 @@ class Stack:
 
     broker: RunningBroker
     host: HostProcess
+    client: ServiceBusClient
+    senders: dict[str, ServiceBusSender] = field(default_factory=dict)
 
     def send(self, queue: str, *messages: ServiceBusMessage) -> None:
         """Send all messages in one batch."""
-        with (
-            ServiceBusClient.from_connection_string(self.broker.connection_string) as client,
-            client.get_queue_sender(queue) as sender,
-        ):
-            sender.send_messages(list(messages))
+        if queue not in self.senders:
+            self.senders[queue] = self.client.get_queue_sender(queue)
+        self.senders[queue].send_messages(list(messages))
 
     def bodies(self, function: str) -> list[object]:
         """Bodies a function has seen so far."""
@@ -64,12 +64,13 @@ def _environment(broker: RunningBroker, **more: str) -> Mapping[str, str]:
 
 
 @contextlib.contextmanager
-def _stack(**options: str) -> Iterator[Stack]:
+def _stack(*arguments: str, **options: str) -> Iterator[Stack]:
     with (
         running_broker(QUEUES) as broker,
-        started_host("queue_app", env=_environment(broker, **options)) as host,
+        started_host("queue_app", *arguments, env=_environment(broker, **options)) as host,
+        ServiceBusClient.from_connection_string(broker.connection_string) as client,
     ):
-        yield Stack(broker, host)
+        yield Stack(broker, host, client)
 
 
 @pytest.fixture(scope="module")
@@ -210,34 +211,36 @@ def test_batches_wait_for_their_minimum_and_lost_locks_are_no_disaster() -> None
         wait_until(lambda: stack.bodies("one").count(body) > 1, "another delivery")
 
 
+@contextlib.contextmanager
+def _client(broker: RunningBroker, host: HostProcess) -> Iterator[Stack]:
+    with ServiceBusClient.from_connection_string(broker.connection_string) as client:
+        yield Stack(broker, host, client)
+
+
 def test_the_broker_may_go_and_come_back() -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     with contextlib.ExitStack() as stack:
         with running_broker(QUEUES, port=port) as broker:
             host = stack.enter_context(started_host("queue_app", env=_environment(broker)))
-            Stack(broker, host).send("one", ServiceBusMessage("before"))
-            Stack(broker, host).wait_for("one-end", ["before"])
+            with _client(broker, host) as before:
+                before.send("one", ServiceBusMessage("before"))
+                before.wait_for("one-end", ["before"])
         host.wait_for_line("next try in")
-        with running_broker(QUEUES, port=port) as broker:
-            again = Stack(broker, host)
-            again.send("one", ServiceBusMessage("after"))
-            again.send("session", ServiceBusMessage("s", session_id="1"))
-            again.wait_for("one-end", ["after"])
-            again.wait_for("session-end", ["s"])
+        with running_broker(QUEUES, port=port) as broker, _client(broker, host) as after:
+            after.send("one", ServiceBusMessage("after"))
+            after.send("session", ServiceBusMessage("s", session_id="1"))
+            after.wait_for("one-end", ["after"])
+            after.wait_for("session-end", ["s"])
             assert host.post("send", b"output").status_code == 202
-            again.wait_for("one-end", ["output"])
+            after.wait_for("one-end", ["output"])
 
 
 def test_the_stop_lets_runs_end_and_abandons_the_rest() -> None:
-    with (
-        running_broker(QUEUES) as broker,
-        started_host("queue_app", "--grace", "1.5", env=_environment(broker)) as host,
-    ):
-        stack = Stack(broker, host)
+    with _stack("--grace", "1.5") as stack:
         stack.send("one", ServiceBusMessage("slow 0.5"), ServiceBusMessage("slow 60"))
         stack.wait_for("one", ["slow 0.5", "slow 60"])
-        assert host.stop() == 0
-        counters = broker.counters("one")
-        # "slow 0.5" is gone; "slow 60" was given back and is not locked any more.
+        assert stack.host.stop() == 0
+        counters = stack.broker.counters("one")
+        # The first is gone; the second was given back and is not locked any more.
         assert (counters.active, counters.locked) == (1, 0)
