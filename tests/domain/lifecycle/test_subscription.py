@@ -1,0 +1,72 @@
+"""The moves of a subscription, and the plan of each hour."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shared.domain.errors import IllegalTransition
+from shared.domain.ids import SubscriptionId
+from shared.domain.lifecycle.subscription import PlanSpell, Subscription, SubscriptionStatus
+
+T = datetime(2026, 3, 1, tzinfo=UTC)
+LATER = T + timedelta(days=3)
+PENDING, SUBSCRIBED, SUSPENDED, UNSUBSCRIBED = SubscriptionStatus
+LEGAL = {
+    (PENDING, SUBSCRIBED),
+    (PENDING, UNSUBSCRIBED),
+    (SUBSCRIBED, SUSPENDED),
+    (SUBSCRIBED, UNSUBSCRIBED),
+    (SUSPENDED, SUBSCRIBED),
+    (SUSPENDED, UNSUBSCRIBED),
+}
+
+
+def in_state(status: SubscriptionStatus) -> Subscription:
+    started = None if status is PENDING else T
+    return Subscription(SubscriptionId("sub"), "offer", (PlanSpell("a", T),), status, start=started)
+
+
+@pytest.mark.parametrize("to", SubscriptionStatus)
+@pytest.mark.parametrize("status", SubscriptionStatus)
+def test_moves(status: SubscriptionStatus, to: SubscriptionStatus) -> None:
+    before = in_state(status)
+    if status is to:
+        assert before.moved(to, LATER) is before
+    elif (status, to) in LEGAL:
+        assert before.moved(to, LATER).status is to
+    else:
+        with pytest.raises(IllegalTransition):
+            before.moved(to, LATER)
+
+
+def test_the_first_activation_is_the_start() -> None:
+    active = in_state(PENDING).moved(SUBSCRIBED, LATER)
+    assert (active.start, active.end) == (LATER, None)
+
+
+def test_reinstating_keeps_the_start() -> None:
+    again = in_state(SUBSCRIBED).moved(SUSPENDED, LATER).moved(SUBSCRIBED, LATER)
+    assert (again.start, again.end) == (T, None)
+
+
+def test_cancelling_sets_the_end() -> None:
+    assert in_state(SUSPENDED).moved(UNSUBSCRIBED, LATER).end == LATER
+
+
+def test_a_cancelled_purchase_never_started() -> None:
+    gone = in_state(PENDING).moved(UNSUBSCRIBED, LATER)
+    assert gone.start is None
+
+
+@pytest.mark.parametrize(
+    ("offset", "plan"), [(-1, "a"), (0, "a"), (23, "a"), (24, "b"), (71, "b"), (72, "a")]
+)
+def test_the_plan_of_a_moment(offset: int, plan: str) -> None:
+    spells = (
+        PlanSpell("a", T),
+        PlanSpell("b", T + timedelta(days=1)),
+        PlanSpell("a", T + timedelta(days=3)),
+    )
+    sold = Subscription(SubscriptionId("sub"), "offer", spells, SUBSCRIBED, start=T)
+    assert sold.plan_at(T + timedelta(hours=offset)) == plan
+    assert sold.plan == "a"

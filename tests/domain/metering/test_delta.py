@@ -1,0 +1,216 @@
+"""When a dimension's total becomes a submission, and when it waits."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.ids import AccountCode, DimensionId, Resource, SubscriptionId
+from shared.domain.lifecycle.subscription import PlanSpell, Subscription, SubscriptionStatus
+from shared.domain.metering.delta import Intent, plan_intent, written_off
+from shared.domain.metering.ledger import REMEMBERED, LedgerKey, LedgerRow
+from shared.domain.metering.submission import SubmissionState
+from shared.domain.period import HOUR
+
+NOW = datetime(2026, 3, 2, 10, 5, tzinfo=UTC)
+CLOSED = datetime(2026, 3, 2, 9, tzinfo=UTC)
+GRACE = timedelta(hours=1)
+ROW = LedgerRow(LedgerKey(Resource("sub"), DimensionId("usage_fee")), AccountCode("acme"))
+
+ACTIVE = Subscription(
+    SubscriptionId("sub"),
+    "contoso-ai",
+    (PlanSpell("standard", NOW - 9 * HOUR),),
+    SubscriptionStatus.SUBSCRIBED,
+    start=NOW - timedelta(days=9),
+)
+
+
+def ended(ago: timedelta) -> Subscription:
+    return replace(ACTIVE, status=SubscriptionStatus.UNSUBSCRIBED, end=NOW - ago)
+
+
+def plan(row: LedgerRow, total: int, sold: Subscription = ACTIVE) -> Intent | None:
+    return plan_intent(row, Decimal(total), sold, NOW, GRACE)
+
+
+def told(rated: int, committed: int) -> LedgerRow:
+    return replace(ROW, rated=Decimal(rated), committed=Decimal(committed))
+
+
+def test_the_first_total_is_submitted_whole() -> None:
+    intent = plan(ROW, 40)
+    assert intent is not None
+    assert intent.submission is not None
+    assert intent.row == replace(
+        ROW, rated=Decimal(40), committed=Decimal(40), open_hour=CLOSED, used_hours=(CLOSED,)
+    )
+    sent = intent.submission
+    assert (sent.key, sent.hour, sent.plan) == (ROW.key, CLOSED, "standard")
+    assert sent.quantity == 40
+    assert (sent.state, sent.attempts, sent.final) == (SubmissionState.OPEN, 0, False)
+
+
+def test_only_the_difference_is_submitted() -> None:
+    intent = plan(told(10_000, 7_500), 10_000)
+    assert intent is not None
+    assert intent.submission is not None
+    assert intent.submission.quantity == 2_500
+    assert intent.row.committed == 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A total that is noted, and not submitted."""
+
+    row: LedgerRow
+    sold: Subscription
+    total: int
+
+
+ALL_USED = tuple(CLOSED - hours * HOUR for hours in range(23, -1, -1))
+SUSPENDED = replace(ACTIVE, status=SubscriptionStatus.SUSPENDED)
+PENDING = replace(ACTIVE, status=SubscriptionStatus.PENDING, start=None)
+WAITING = {
+    "a submission is under way": Waiting(replace(told(5, 5), open_hour=CLOSED), ACTIVE, 9),
+    "suspended": Waiting(told(5, 5), SUSPENDED, 9),
+    "not active yet": Waiting(ROW, PENDING, 9),
+    "every hour is used": Waiting(replace(told(5, 5), used_hours=ALL_USED), ACTIVE, 9),
+    "overcharged": Waiting(told(9, 9), ACTIVE, 4),
+    "overcharged, catching up": Waiting(told(4, 9), ACTIVE, 8),
+}
+
+
+@pytest.mark.parametrize("case", [pytest.param(c, id=name) for name, c in WAITING.items()])
+def test_a_total_that_waits_is_noted_once(case: Waiting) -> None:
+    intent = plan(case.row, case.total, case.sold)
+    assert intent == Intent(replace(case.row, rated=Decimal(case.total)), None)
+    assert plan(intent.row, case.total, case.sold) is None
+
+
+def test_no_news_writes_nothing() -> None:
+    assert plan(told(9, 9), 9) is None
+
+
+def test_an_overcharge_is_worked_off_before_anything_is_sent() -> None:
+    intent = plan(told(4, 9), 11)
+    assert intent is not None
+    assert intent.submission is not None
+    assert intent.submission.quantity == 2
+
+
+def test_reinstated_it_sends_what_accrued() -> None:
+    suspended = plan(told(5, 5), 30, SUSPENDED)
+    assert suspended is not None
+    intent = plan(suspended.row, 30)
+    assert intent is not None
+    assert intent.submission is not None
+    assert intent.submission.quantity == 25
+
+
+def test_inside_the_grace_the_last_hour_stays_free() -> None:
+    intent = plan(ROW, 9, ended(timedelta(minutes=30)))
+    assert intent is not None
+    assert intent.submission is not None
+    assert intent.submission.hour == CLOSED - HOUR
+    assert not intent.submission.final
+    assert not intent.row.flushed
+
+
+def test_after_the_grace_the_last_hour_takes_the_rest() -> None:
+    intent = plan(told(5, 5), 9, ended(timedelta(hours=1)))
+    assert intent is not None
+    assert intent.submission is not None
+    assert intent.submission.hour == CLOSED
+    assert intent.submission.quantity == 4
+    assert intent.submission.final
+    assert intent.row.flushed
+
+
+def test_after_the_grace_nothing_due_is_noted_as_flushed_once() -> None:
+    over = ended(timedelta(hours=1))
+    intent = plan(told(9, 9), 9, over)
+    assert intent == Intent(replace(told(9, 9), flushed=True), None)
+    assert plan(intent.row, 9, over) is None
+
+
+def test_inside_the_grace_nothing_due_is_not_flushed() -> None:
+    assert plan(told(9, 9), 9, ended(timedelta(minutes=59))) is None
+
+
+def test_a_release_after_the_flush_finds_an_older_hour() -> None:
+    """The last hour's submission proved not to be taken; the hour itself stays used."""
+    freed = replace(told(9, 5), used_hours=(CLOSED,), flushed=True)
+    intent = plan(freed, 9, ended(timedelta(hours=1)))
+    assert intent is not None
+    assert intent.submission is not None
+    assert intent.submission.hour == CLOSED - HOUR
+
+
+def test_a_day_after_the_end_nothing_can_be_sent() -> None:
+    over = ended(timedelta(hours=24))
+    intent = plan(told(5, 5), 9, over)
+    assert intent == Intent(replace(told(9, 5), flushed=True), None)
+
+
+def test_what_remains_a_day_after_the_end_is_written_off() -> None:
+    row, over = told(9, 5), ended(timedelta(hours=24))
+    assert written_off(row, over, NOW) == 0
+    assert written_off(row, over, NOW + timedelta(seconds=1)) == 4
+    assert written_off(replace(row, open_hour=CLOSED), over, NOW + HOUR) == 0
+    assert written_off(told(5, 9), over, NOW + HOUR) == 0
+    assert written_off(row, ACTIVE, NOW + HOUR) == 0
+
+
+def test_used_hours_are_remembered_beyond_the_window() -> None:
+    old = replace(ROW, used_hours=(CLOSED - REMEMBERED - HOUR, CLOSED - REMEMBERED))
+    assert old.remembering(CLOSED) == (CLOSED - REMEMBERED, CLOSED)
+    assert old.remembering(CLOSED - 30 * HOUR)[0] == CLOSED - 30 * HOUR
+
+
+SOLD = st.sampled_from([ACTIVE, SUSPENDED, PENDING, ended(HOUR / 2), ended(2 * HOUR)])
+UNITS = st.integers(0, 50)
+
+
+@given(
+    SOLD,
+    UNITS,
+    UNITS,
+    UNITS,
+    st.booleans(),
+    st.frozensets(st.sampled_from(ALL_USED)),
+)
+def test_laws_of_an_intent(
+    sold: Subscription,
+    rated: int,
+    committed: int,
+    total: int,
+    under_way: bool,
+    used: frozenset[datetime],
+) -> None:
+    row = replace(
+        told(rated, committed),
+        open_hour=CLOSED if under_way else None,
+        used_hours=tuple(sorted(used)),
+    )
+    intent = plan(row, total, sold)
+    if intent is None:
+        return
+    assert intent.row != row
+    assert intent.row.rated == total
+    assert set(row.used_hours) <= set(intent.row.used_hours)
+    sent = intent.submission
+    if sent is None:
+        assert intent.row.committed == committed
+        assert intent.row.open_hour == row.open_hour
+        return
+    assert not under_way
+    assert sold.status in (SubscriptionStatus.SUBSCRIBED, SubscriptionStatus.UNSUBSCRIBED)
+    assert intent.row.committed == committed + sent.quantity == total
+    assert sent.quantity > 0
+    assert sent.hour == intent.row.open_hour
+    assert sent.hour not in used
+    assert plan(intent.row, total, sold) in (None, Intent(replace(intent.row, flushed=True), None))
