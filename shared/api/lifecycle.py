@@ -13,6 +13,9 @@ from shared.domain.ids import SubscriptionId, is_guid
 from shared.services.follow_subscription import Followed
 from shared.services.receive_notice import Notice, ReceiveNotice
 
+MAX_OPERATION_ID = 256
+"""Mostly a GUID, but longer forms such as ``org:guid,guid`` have been seen."""
+
 
 def webhook_response(receive: ReceiveNotice, request: Request) -> Response:
     """200 whatever the action is: an error would bring a flood of repetitions."""
@@ -35,7 +38,10 @@ def parse_notice(body: bytes) -> Notice:
     if not isinstance(document, dict):
         raise InvalidInput("the notice must be a JSON object")
     faults: list[FieldError] = []
-    operation = _guid(document, "id", faults)
+    operation = document.get("id")
+    if not isinstance(operation, str) or not 0 < len(operation) <= MAX_OPERATION_ID:
+        operation = ""
+        faults.append(FieldError("/id", "must be the id of an operation"))
     subscription = _guid(document, "subscriptionId", faults)
     action = document.get("action")
     if faults:

@@ -83,7 +83,8 @@ class IngestUsage:
         ``Throttled`` or ``Unavailable`` when any event could not be stored or parked: nothing
         is lost and nothing doubled when the caller then sends all of them again.
         """
-        arrived = received or self._clock.now()
+        now = self._clock.now()
+        arrived = received or now
         catalog = self._catalogs.current()
         judged = [
             self._judge(event, catalog, arrived, now)

@@ -33,6 +33,10 @@ class StorageClock:
         """The present instant, aware, in UTC."""
         return self._machine() + self._skew + self._offset()
 
+    def machine_now(self) -> datetime:
+        """The machine's own time, which storage compares a signed request's date with."""
+        return self._machine()
+
     def observe(self, date_header: str) -> datetime:
         """Take in the ``Date`` of an answer that has just come; returns the time it tells."""
         told = parsedate_to_datetime(date_header).astimezone(UTC)

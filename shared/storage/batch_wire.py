@@ -1,0 +1,150 @@
+"""Entity group transactions in words: the multipart body of a batch, and what its answer says.
+
+Written by hand because the SDK spends 35 ms of processor time on a hundred entities where this
+takes one. Source of the format: Microsoft's page ``performing-entity-group-transactions``.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from shared.storage.limits import Property
+from shared.storage.tables import Create, Delete, Operation, Put, Replace
+
+BATCH_BOUNDARY = "batch_metering"
+CHANGESET_BOUNDARY = "changeset_metering"
+"""Boundaries are fixed: bodies are JSON, in which neither can stand at the start of a line."""
+
+CONTENT_TYPE = f"multipart/mixed; boundary={BATCH_BOUNDARY}"
+
+_HEAD = (
+    f"--{BATCH_BOUNDARY}\r\nContent-Type: multipart/mixed; boundary={CHANGESET_BOUNDARY}\r\n\r\n"
+)
+_PART = (
+    f"--{CHANGESET_BOUNDARY}\r\n"
+    "Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+)
+_HEADERS = (
+    " HTTP/1.1\r\nContent-Type: application/json\r\nAccept: application/json;odata=nometadata\r\n"
+    "Prefer: return-no-content\r\nDataServiceVersion: 3.0\r\n"
+)
+_TAIL = f"--{CHANGESET_BOUNDARY}--\r\n--{BATCH_BOUNDARY}--\r\n"
+
+_STATUS = re.compile(rb"^HTTP/1\.1 (\d{3})", re.MULTILINE)
+_ETAG = re.compile(rb"^etag: *(.+?)\r?$", re.MULTILINE | re.IGNORECASE)
+_MESSAGE_INDEX = re.compile(r"^(\d+):")
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """Every operation took effect; versions of the rows written, in order."""
+
+    etags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """None took effect, because of operation ``index``."""
+
+    status: int
+    code: str
+    index: int
+
+
+type BatchAnswer = Succeeded | Failed
+
+
+class Garbled(ValueError):
+    """The answer is no answer to a batch."""
+
+
+def batch_body(table_url: str, partition: str, operations: Sequence[Operation]) -> bytes:
+    """The body that carries out ``operations`` on one partition of the table at ``table_url``."""
+    parts = [_HEAD]
+    for operation in operations:
+        parts.append(_PART)
+        parts.append(_request(table_url, partition, operation))
+    parts.append(_TAIL)
+    return "".join(parts).encode()
+
+
+def _request(table_url: str, partition: str, operation: Operation) -> str:
+    match operation:
+        case Create(row, properties):
+            entity = _entity(partition, row, properties)
+            return f"POST {table_url}{_HEADERS}\r\n{entity}\r\n"
+        case Put(row, properties):
+            entity = _entity(partition, row, properties)
+            return f"PUT {_address(table_url, partition, row)}{_HEADERS}\r\n{entity}\r\n"
+        case Replace(row, properties, etag):
+            entity = _entity(partition, row, properties)
+            address = _address(table_url, partition, row)
+            return f"PUT {address}{_HEADERS}If-Match: {etag or '*'}\r\n\r\n{entity}\r\n"
+        case Delete(row, etag):
+            address = _address(table_url, partition, row)
+            return f"DELETE {address}{_HEADERS}If-Match: {etag or '*'}\r\n\r\n\r\n"
+
+
+def _address(table_url: str, partition: str, row: str) -> str:
+    """A row's URL; quotes inside keys are doubled, as OData has it."""
+    keys = f"PartitionKey='{_literal(partition)}',RowKey='{_literal(row)}'"
+    return f"{table_url}({keys})"
+
+
+def _literal(key: str) -> str:
+    return quote(key.replace("'", "''"), safe="'")
+
+
+def _entity(partition: str, row: str, properties: Mapping[str, Property]) -> str:
+    entity: dict[str, object] = {"PartitionKey": partition, "RowKey": row}
+    for name, value in properties.items():
+        match value:
+            case str() | bool():
+                entity[name] = value
+            case bytes():
+                entity[name] = base64.b64encode(value).decode()
+                entity[f"{name}@odata.type"] = "Edm.Binary"
+            case datetime():
+                entity[name] = value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+                entity[f"{name}@odata.type"] = "Edm.DateTime"
+            case int():
+                entity[name] = str(value)
+                entity[f"{name}@odata.type"] = "Edm.Int64"
+            case float():
+                entity[name] = value
+                entity[f"{name}@odata.type"] = "Edm.Double"
+    return json.dumps(entity, separators=(",", ":"))
+
+
+def read_answer(body: bytes, operations: int) -> BatchAnswer:
+    """What the service says of a batch of that many operations. Raises ``Garbled``."""
+    statuses = [int(status) for status in _STATUS.findall(body)]
+    failed = next((status for status in statuses if not 200 <= status < 300), None)
+    if failed is not None:
+        return _failure(body, failed)
+    if len(statuses) != operations:
+        raise Garbled(f"{len(statuses)} answers to {operations} operations")
+    return Succeeded(tuple(etags_of(body)))
+
+
+def etags_of(body: bytes) -> list[str]:
+    """The version each part of a successful answer gives, empty for one that gives none."""
+    parts = _STATUS.split(body)[2::2]
+    found = (_ETAG.search(part) for part in parts)
+    return [match.group(1).decode() if match else "" for match in found]
+
+
+def _failure(body: bytes, status: int) -> Failed:
+    """The error that undid the batch; its message begins with the index of the operation."""
+    start, end = body.find(b"{"), body.rfind(b"}")
+    try:
+        error = json.loads(body[start : end + 1])["odata.error"]
+        code, message = str(error["code"]), str(error["message"]["value"])
+    except (ValueError, KeyError, TypeError) as exc:
+        raise Garbled("a failed batch without a readable error") from exc
+    match = _MESSAGE_INDEX.match(message)
+    return Failed(status, code, int(match.group(1)) if match else 0)
