@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
@@ -20,6 +21,8 @@ from local.marketplace.register import Refused
 from local.marketplace.simulator import Simulator
 from local.marketplace.webhooks import Sender
 from local.marketplace.wire import Call, Malformed, Reply
+
+_LOG: Final = logging.getLogger(__name__)
 
 type Order = Callable[[Desk, Call], Reply]
 
@@ -97,6 +100,12 @@ def _desk(desk: Desk, order: Order) -> Callable[[Request], Awaitable[Response]]:
     return endpoint
 
 
+def _report(sender: asyncio.Task[None]) -> None:
+    """Without the sender time stands still: say at once that and why it has ended."""
+    if not sender.cancelled():
+        _LOG.error("the webhook sender has ended", exc_info=sender.exception())
+
+
 def build(simulator: Simulator, connections: Connections) -> Starlette:
     """The application; the webhook sender runs for as long as it does."""
     sender = Sender(simulator)
@@ -105,6 +114,7 @@ def build(simulator: Simulator, connections: Connections) -> Starlette:
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         running = asyncio.create_task(sender.run())
+        running.add_done_callback(_report)
         yield
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):

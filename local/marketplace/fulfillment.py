@@ -78,7 +78,8 @@ def activate(simulator: Simulator, call: Call) -> Reply:
 @refusable
 def list_all(simulator: Simulator, call: Call) -> Reply:
     """GET /: our subscriptions of every status, oldest purchase first, 100 a page."""
-    mine = [item for item in simulator.market.subscriptions.values() if not item.foreign]
+    every = simulator.market.subscriptions.values()
+    mine = [item for item in every if not item.foreign and item.resource_uri is None]
     token = call.query.get("continuationToken", "") or "0"
     if not token.isdecimal():
         raise Refused(Kind.INVALID, "the continuationToken is malformed")

@@ -90,6 +90,8 @@ class Register:
     def owned(self, subscription_id: str) -> Subscription:
         """One subscription of this publisher. Raises Refused."""
         found = self.subscription(subscription_id)
+        if found.resource_uri is not None:
+            raise Refused(Kind.NOT_FOUND, "a managed application is no SaaS subscription")
         if found.foreign:
             raise Refused(Kind.FORBIDDEN, "the subscription belongs to another application")
         return found
@@ -215,7 +217,7 @@ class Register:
         """Record something that has happened and tell the webhook."""
         subscription = self.subscriptions[subscription_id]
         operation = self._record(subscription, action, now, source, quirks, None)
-        self.outbox.append(Notification(operation, subscription, quirks))
+        self._tell(Notification(operation, subscription, quirks))
         return operation
 
     def open(
@@ -233,8 +235,13 @@ class Register:
         self.due(completes, operation.id)
         if not silent:
             current = self.subscriptions[asked.id]
-            self.outbox.append(Notification(operation, current, quirks))
+            self._tell(Notification(operation, current, quirks))
         return operation
+
+    def _tell(self, news: Notification) -> None:
+        """Managed applications have no SaaS webhook."""
+        if news.subscription.resource_uri is None:
+            self.outbox.append(news)
 
     def finish(self, operation: Operation, now: datetime) -> Operation:
         """Carry an operation out; it fails where the subscription no longer allows it."""
@@ -248,7 +255,7 @@ class Register:
             case Action.UNSUBSCRIBE:
                 done = self.close(operation, Progress.SUCCEEDED)
                 self._end(subscription, now)
-                self.outbox.append(Notification(done, self.subscriptions[subscription.id]))
+                self._tell(Notification(done, self.subscriptions[subscription.id]))
                 return done
             case Action.CHANGE_QUANTITY if operation.plan_id != subscription.plan_id:
                 return self.close(operation, Progress.CONFLICT, "the plan has changed since")

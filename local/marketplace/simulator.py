@@ -50,7 +50,7 @@ class Simulator:
         self.webhook = settings.webhook
         self.noise = Ids(settings.seed + 1)
         self.market = Marketplace(settings.offers, settings.seed, settings.customer)
-        self.usage = UsageBook()
+        self.usage = UsageBook(self.noise)
         self.entra = Entra(settings, self.noise, self.ring)
         self.faults = Faults(settings.seed)
         self.log = RequestLog(settings.request_log)

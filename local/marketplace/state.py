@@ -91,6 +91,9 @@ class Marketplace(Register):
         managed = offer.kind is OfferKind.MANAGED_APPLICATION
         if managed != (order.resource_uri is not None):
             raise Refused(Kind.INVALID, "resourceUri belongs to managed applications only")
+        known = self.by_uri(order.resource_uri or "")
+        if known is not None and known.status is not Status.UNSUBSCRIBED:
+            raise Refused(Kind.CONFLICT, "the managed application exists already")
         purchaser = order.purchaser or self._customer
         subscription = Subscription(
             id=self.ids.guid(),
@@ -116,7 +119,7 @@ class Marketplace(Register):
         self.store(subscription)
         self.due(now + GRACE, subscription.id)
         if managed and not order.foreign:
-            subscription = self.activate(subscription.id, plan.id, None, now)
+            subscription = self._begin(subscription, now)
         return subscription, self.issue_token(subscription.id, now)
 
     def issue_token(self, subscription_id: str, now: datetime) -> str:
@@ -149,6 +152,9 @@ class Marketplace(Register):
             raise Refused(Kind.INVALID, f"the subscription was bought with {subscription.plan_id}")
         if quantity is not None and quantity != subscription.quantity:
             raise Refused(Kind.INVALID, f"the subscription has quantity {subscription.quantity}")
+        return self._begin(subscription, now)
+
+    def _begin(self, subscription: Subscription, now: datetime) -> Subscription:
         term = Term(now.astimezone(UTC).date(), subscription.term_unit)
         self.due(term.renewal, subscription.id)
         return self.store(
@@ -157,7 +163,7 @@ class Marketplace(Register):
                 status=Status.SUBSCRIBED,
                 activated=now,
                 term=term,
-                plans=(PlanPeriod(now, plan_id),),
+                plans=(PlanPeriod(now, subscription.plan_id),),
             )
         )
 

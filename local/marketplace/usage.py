@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from local.marketplace.options import OldAccepted, Options
+from local.marketplace.register import Ids
 from local.marketplace.state import Marketplace
 from local.marketplace.subscription import Status, Subscription
 from local.marketplace.wire import Malformed, parse_time
@@ -146,7 +147,8 @@ class UsageBook:
     Source: learn.microsoft.com/partner-center/marketplace-offers/marketplace-metering-service-apis.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ids: Ids) -> None:
+        self._ids = ids
         self._slots: dict[tuple[str, str, datetime], Recorded] = {}
 
     def __iter__(self) -> Iterator[Recorded]:
@@ -165,7 +167,7 @@ class UsageBook:
         if refusal is None:
             if taken is not None:
                 return Duplicate(taken)
-            record = Recorded(market.ids.guid(), usage, found.id, now)
+            record = Recorded(self._ids.guid(), usage, found.id, now)
             self._slots[found.id, usage.dimension, usage.hour] = record
             return Accepted(record)
         hidden = refusal.verdict is Verdict.EXPIRED and usage.time <= now

@@ -47,6 +47,9 @@ class Sender:
     def reset(self) -> None:
         """Forget all deliveries; what is under way ends unnoticed."""
         self.post = Post()
+        for task in self._busy.values():
+            task.cancel()
+        self._busy = {}
 
     @property
     def quiet(self) -> bool:
@@ -94,10 +97,11 @@ class Sender:
             return
         task = asyncio.create_task(self._send(delivery))
         self._busy[delivery.subscription_id] = task
-        task.add_done_callback(lambda _: self._finished(delivery.subscription_id))
+        task.add_done_callback(lambda done: self._finished(delivery.subscription_id, done))
 
-    def _finished(self, subscription_id: str) -> None:
-        self._busy.pop(subscription_id, None)
+    def _finished(self, subscription_id: str, task: asyncio.Task[None]) -> None:
+        if self._busy.get(subscription_id) is task:
+            del self._busy[subscription_id]
         self.wake()
 
     async def _send(self, delivery: Delivery) -> None:
@@ -171,7 +175,7 @@ def deliver(letter: Letter) -> tuple[int | None, str]:
                 allow_redirects=False,
                 stream=True,
             )
-        except requests.RequestException as problem:
+        except (requests.RequestException, OSError, ValueError) as problem:
             return None, type(problem).__name__
         answer.close()
         return answer.status_code, ""

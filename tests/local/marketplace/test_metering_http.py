@@ -1,6 +1,7 @@
 """The metering API over HTTP: every documented status and shape."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -204,12 +205,39 @@ def test_an_old_accepted_hour_answers_as_the_option_says(site: Site, resource: s
 
 def test_a_managed_application_is_metered_by_uri(site: Site) -> None:
     order = {"offerId": defaults.MANAGED_OFFER, "resourceUri": ARM}
-    site.buy("appliance", **order)
+    managed = site.buy("appliance", **order)
     item = event("", site.now(), resourceId=None, resourceUri=ARM, planId="appliance")
     assert site.call("POST", SINGLE, item).json()["resourceUri"] == ARM
     (again,) = send(site, item)
     assert (again["status"], again["resourceUri"]) == ("Duplicate", ARM)
     assert "resourceId" not in again
+    assert site.call("GET", "/api/saas/subscriptions").json() == {"subscriptions": []}
+    assert site.call("GET", f"/api/saas/subscriptions/{managed}").status_code == 404
+    site.act(managed, "suspend")
+    assert site.deliveries() == []
+    order |= {"planId": "appliance"}
+    twice = site.session.post(f"{site.url}/control/purchases", json=order, timeout=5)
+    assert twice.status_code == 409
+
+
+def test_of_many_at_once_one_wins(site: Site, resource: str) -> None:
+    now = site.now()
+    items = [event(resource, now - HOUR, quantity=n) for n in range(1, 13)]
+
+    def post(item: Json) -> tuple[int, int]:
+        headers = {"Authorization": f"Bearer {site.token}"}
+        url = f"{site.url}{SINGLE}?api-version=2018-08-31"
+        return requests.post(url, json=item, headers=headers, timeout=5).status_code, item[
+            "quantity"
+        ]
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(
+            pool.map(post, ({**item, "quantity": int(item["quantity"])} for item in items))
+        )
+    assert sorted(status for status, _ in answers) == [200] + [409] * 11
+    (held,) = site.accepted()
+    assert (200, held["quantity"]) in answers
 
 
 def test_report_by_day_with_filters(site: Site, resource: str) -> None:

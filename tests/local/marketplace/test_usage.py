@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from local.marketplace import defaults
 from local.marketplace.options import OldAccepted, Options
+from local.marketplace.register import Ids
 from local.marketplace.reports import DayKey, Ruling, by_day
 from local.marketplace.state import Marketplace, Purchase
 from local.marketplace.subscription import Person
@@ -27,7 +28,7 @@ class Shop:
 
     def __init__(self, plan_id: str = "standard", **order: object) -> None:
         self.market = Marketplace(defaults.offers(), 7, BUYER)
-        self.book = UsageBook()
+        self.book = UsageBook(Ids(8))
         self.options = Options()
         long_ago = NOW - timedelta(days=10)
         bought, _ = self.market.purchase(
