@@ -229,22 +229,19 @@ def test_running_by_hand_wants_json_and_a_loopback_name(host: HostProcess) -> No
     wait_until(lambda: int(host.get("uploads").text) == before + 1, "the run by hand")
 
 
-def test_a_function_over_its_time_is_a_500() -> None:
-    environment = {"AzureFunctionsJobHost__functionTimeout": "00:00:00.2"}
-    with started_host("web_app", env=environment) as host:
-        assert host.get("sleep", seconds="60").status_code == 500
-        assert host.get("block", seconds="1").status_code == 500
-        host.wait_for_line("no end after 0.2 s")
-        assert host.get("sleep", seconds="0").text == "slept"
-
-
-def test_log_levels_of_host_json() -> None:
+def test_host_json_rules_time_and_log_levels() -> None:
+    prefix = "AzureFunctionsJobHost__"
     environment = {
-        "AzureFunctionsJobHost__logging__logLevel__default": "Error",
-        "AzureFunctionsJobHost__logging__logLevel__Function.write_log.User": "Debug",
+        f"{prefix}functionTimeout": "00:00:00.2",
+        f"{prefix}logging__logLevel__default": "Error",
+        f"{prefix}logging__logLevel__Function.write_log.User": "Debug",
         "PYTHON_ENABLE_DEBUG_LOGGING": "1",
     }
     with started_host("web_app", env=environment) as host:
+        assert host.get("sleep", seconds="60").status_code == 500
+        assert host.get("block", seconds="0.5").status_code == 500
+        assert "error [sleep]" in host.wait_for_line("no end after 0.2 s")
+        assert host.get("sleep", seconds="0").text == "slept"
         host.get("log")
         assert "debug [write_log] debug record" in host.wait_for_line("debug record")
         host.get("fail")
