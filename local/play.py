@@ -1,5 +1,6 @@
 """A day of two customers on the local stack: they buy, use, are billed hour by hour, one leaves."""
 
+import contextlib
 import csv
 import json
 import time
@@ -7,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Self
 
 import yaml
 from azure.servicebus import ServiceBusClient, ServiceBusMessage
@@ -15,7 +17,7 @@ from local.clients import CallFailed, Json, checked
 from local.due import Document, Used, due_units
 from local.processes import ROOT
 from local.stack import Stack
-from local.terminal import Column, Terminal, dollars
+from local.terminal import Column, Terminal, counted, dollars
 
 SAMPLES = ROOT / "local" / "samples"
 METER = "requests"
@@ -39,6 +41,15 @@ COLUMNS = (
     Column("billed before", 13, ">"),
     Column("sent", 7, ">"),
     Column("answer", 17),
+)
+
+
+CHECK_COLUMNS = (
+    Column("account", 17),
+    Column("events", 6, ">"),
+    Column("due, by a second computation", 28, ">"),
+    Column("accepted", 10, ">"),
+    Column("", 9),
 )
 
 
@@ -84,6 +95,39 @@ def sample_rows() -> list[Row]:
     return rows
 
 
+class UsageQueue:
+    """The Service Bus queue ``usage``, as a product backend fills it."""
+
+    def __init__(self, connection: str) -> None:
+        self._open = contextlib.ExitStack()
+        client = self._open.enter_context(ServiceBusClient.from_connection_string(connection))
+        self._sender = self._open.enter_context(client.get_queue_sender("usage"))
+        self._receiver = self._open.enter_context(client.get_queue_receiver("usage"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._open.close()
+
+    def put(self, events: Sequence[object]) -> None:
+        """Send events, several in a message."""
+        self._sender.send_messages(
+            [
+                ServiceBusMessage(json.dumps(batch), content_type="application/json")
+                for batch in _batches(events, QUEUE_BATCH)
+            ]
+        )
+
+    def wait_empty(self) -> None:
+        """A message leaves the queue only once its events are stored."""
+        deadline = time.monotonic() + QUEUE_SECONDS
+        while self._receiver.peek_messages(1):
+            if time.monotonic() > deadline:
+                raise CallFailed("the queue usage was not emptied; see the logs")
+            time.sleep(0.05)
+
+
 class Play:
     """The day, act by act; every act checks the answers it gets."""
 
@@ -108,11 +152,11 @@ class Play:
         base = _hour(self._simulator.now())
         self._terminal.heading(f"Hour by hour, from {base:%A %d %B %Y} (UTC; units of 1 cent)")
         self._terminal.table_head(COLUMNS)
-        with ServiceBusClient.from_connection_string(self._stack.service_bus) as bus:
+        with UsageQueue(self._stack.service_bus) as queue:
             for number in range(hours):
                 start = base + number * HOUR
                 self._simulator.advance_to(start + POST_AT)
-                self._use(bus, [row for row in self._rows if row.hour == number], start)
+                self._use(queue, [row for row in self._rows if row.hour == number], start)
                 if number == hours - 1:
                     self._cancel(self.customers[-1])
                 self._bill(start)
@@ -123,10 +167,11 @@ class Play:
         document = (SAMPLES / "catalog.yaml").read_bytes()
         checked(self._staff.send("PUT", "/api/catalog", document, "application/yaml"))
         self._catalog = yaml.safe_load(document)
-        counts = ", ".join(
-            f"{len(self._catalog[kind])} {kind}" for kind in ("meters", "aggregations", "plans")
-        )
-        self._terminal.done("Catalogue", counts, "local/samples/catalog.yaml")
+        counts = [
+            counted(len(self._catalog[f"{kind}s"]), kind)
+            for kind in ("meter", "aggregation", "plan")
+        ]
+        self._terminal.done("Catalogue", ", ".join(counts), "local/samples/catalog.yaml")
 
     def _buy(self) -> None:
         """On the hour plus ten minutes, so that every later step falls into one hour."""
@@ -140,7 +185,7 @@ class Play:
                 raise CallFailed(f"the subscription of {customer.name} is {status}")
             self._terminal.done(customer.name, f"bought plan {customer.plan}", customer.account)
 
-    def _use(self, bus: ServiceBusClient, rows: Sequence[Row], start: datetime) -> None:
+    def _use(self, queue: UsageQueue, rows: Sequence[Row], start: datetime) -> None:
         by_code = {customer.code: customer for customer in self.customers}
         over_http: list[object] = []
         queued: list[object] = []
@@ -160,37 +205,20 @@ class Play:
             }
             (queued if row.number % QUEUE_EVERY == 0 else over_http).append(event)
         self._terminal.passing(f"  {start:%H:%M}  posting {len(rows)} events …")
-        self._enqueue(bus, queued)
+        queue.put(queued)
         for batch in _batches(over_http, HTTP_BATCH):
             self._post(batch)
-        self._wait_for_queue(bus)
+        queue.wait_empty()
 
     def _post(self, events: Sequence[object]) -> None:
         answer = checked(self._backend.send("POST", "/api/usage", json.dumps(events).encode()))
         if answer["accepted"] != len(events):
             raise CallFailed(f"not every event was accepted: {json.dumps(answer)[:1000]}")
 
-    def _enqueue(self, bus: ServiceBusClient, events: Sequence[object]) -> None:
-        with bus.get_queue_sender("usage") as sender:
-            sender.send_messages(
-                [
-                    ServiceBusMessage(json.dumps(batch), content_type="application/json")
-                    for batch in _batches(events, QUEUE_BATCH)
-                ]
-            )
-
-    def _wait_for_queue(self, bus: ServiceBusClient) -> None:
-        """A message leaves the queue only once its events are stored."""
-        deadline = time.monotonic() + QUEUE_SECONDS
-        with bus.get_queue_receiver("usage") as receiver:
-            while receiver.peek_messages(1):
-                if time.monotonic() > deadline:
-                    raise CallFailed("the queue usage was not emptied; see the logs")
-                time.sleep(0.05)
-
     def _cancel(self, customer: Customer) -> None:
         self._simulator.cancel(customer.account)
         customer.ended = True
+        self._terminal.note(f"{self._simulator.now():%H:%M}  {customer.name} cancels")
 
     def _bill(self, hour: datetime) -> None:
         """Let the hour close, wait for the run that the timer starts, and print what it did."""
@@ -198,12 +226,14 @@ class Play:
         closing = hour + HOUR
         self._simulator.advance_to(closing + RUN_AT)
         self._staff.wait_for_run(closing + RUN_AT - timedelta(minutes=1))
+        label = f"{hour:%H:%M}"
         for customer in self.customers:
-            for cells in self._rows_of(customer, hour):
-                self._terminal.table_row(COLUMNS, cells)
+            for cells in self._rows_of(customer):
+                self._terminal.table_row(COLUMNS, (label, *cells))
+                label = ""
             customer.posted = 0
 
-    def _rows_of(self, customer: Customer, hour: datetime) -> Iterator[tuple[str, ...]]:
+    def _rows_of(self, customer: Customer) -> Iterator[tuple[str, ...]]:
         account = customer.account
         totals = self._staff.get(f"/api/accounts/{account}/totals")["dimensions"]
         fresh = [
@@ -215,7 +245,6 @@ class Play:
             sent = [s for s in fresh if s["dimension"] == total["dimension"]]
             units = sum(int(s["quantity"]) for s in sent)
             yield (
-                f"{hour:%H:%M}",
                 customer.name,
                 total["dimension"],
                 f"{customer.posted:,}",
@@ -229,19 +258,20 @@ class Play:
 
     def _check(self) -> bool:
         """Compare what the Marketplace accepted with what the events and prices alone say."""
-        self._terminal.heading("Accepted by the Marketplace, and due by a second computation")
+        self._terminal.heading("What the Marketplace accepted, and what was due")
+        self._terminal.table_head(CHECK_COLUMNS)
         accepted, now = self._simulator.accepted(), self._simulator.now()
         equal = True
         for customer in self.customers:
             due = due_units(customer.used, self._catalog, customer.plan, now, ended=customer.ended)
             got = accepted.get(customer.account, 0)
-            equal = equal and due == got > 0
-            text = f"{customer.name:<18} {len(customer.used):>5,} events"
-            figures = f"due {dollars(due):>10}   accepted {dollars(got):>10}"
-            if due == got > 0:
-                self._terminal.done(text, figures)
-            else:
-                self._terminal.failed(f"{text} {figures}   not equal")
+            right = due == got > 0
+            equal = equal and right
+            figures = (f"{len(customer.used):,}", dollars(due), dollars(got))
+            verdict = "equal" if right else "NOT EQUAL"
+            self._terminal.table_row(
+                CHECK_COLUMNS, (customer.name, *figures, verdict), "green" if right else "red"
+            )
         return equal
 
 
@@ -259,7 +289,8 @@ def _key(submission: Json) -> str:
 
 def _answer(sent: Sequence[Json], customer: Customer, total: Json) -> str:
     if sent:
-        return ", ".join(sorted({str(s["state"]) for s in sent}))
+        states = sorted({f"{s['state']}{', final' if s['final'] else ''}" for s in sent})
+        return ", ".join(states)
     if int(total["total"]) == int(total["committed"]):
         return "nothing new"
     return "waits for grace" if customer.ended else "not sent"

@@ -63,6 +63,10 @@ class Terminal:
         for more in rest:
             self.line(f"    {more}")
 
+    def note(self, text: str) -> None:
+        """Something that happened in between."""
+        self.line(f"  {self.style(text, 'dim')}")
+
     def passing(self, text: str) -> None:
         """A line that the next one replaces; nothing where nobody watches."""
         if self.live:
@@ -120,3 +124,8 @@ class Progress:
 def dollars(cents: int) -> str:
     """12345 → ``$123.45``."""
     return f"${cents // 100:,}.{cents % 100:02}"
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 plan``, ``2 plans``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
