@@ -18,6 +18,7 @@ from local.host.bindings import (
     TimerTrigger,
     parse_bindings,
 )
+from local.host.byhand import input_by_hand
 from local.host.cron import ScheduleError, parse_schedule
 from local.host.engine import Engine, IndexedFunction
 from local.host.http import Request, Response, ResponseError, to_response, to_typed_data
@@ -27,7 +28,7 @@ from local.host.runner import LoadedFunction, RunFailedError, Runner
 from local.host.server import Application, HttpServer
 from local.host.settings import HostConfig, SettingsError, connection_string, is_disabled
 from local.host.stopping import Stop
-from local.host.timers import TimerLoop, TimerPorts, timer_info
+from local.host.timers import TimerLoop, TimerPorts
 
 _log = logging.getLogger(HOST_LOGGER)
 _ABANDON_LIMIT = 5.0
@@ -154,7 +155,7 @@ class Host:
 
     async def _run_timer(self, function: LoadedFunction, trigger: TimerTrigger) -> None:
         async def run(value: protos.TypedData) -> None:
-            await self._run_logged(function, value)
+            await self._run_logged(function, value, {})
 
         loop = TimerLoop(parse_schedule(trigger.schedule), run, self._timer_ports())
         await loop.run(on_startup=trigger.run_on_startup)
@@ -191,9 +192,14 @@ class Host:
         )
         await pump.run()
 
-    async def _run_logged(self, function: LoadedFunction, value: protos.TypedData) -> None:
+    async def _run_logged(
+        self,
+        function: LoadedFunction,
+        value: protos.TypedData,
+        metadata: Mapping[str, protos.TypedData],
+    ) -> None:
         try:
-            await self._runner.run(function, value)
+            await self._runner.run(function, value, metadata)
         except RunFailedError:
             # The runner has logged it, and nobody waits for the outcome.
             return
@@ -215,41 +221,10 @@ class Host:
             return Response(500)
 
     def _start_by_hand(self, function: LoadedFunction, given: str) -> None:
-        trigger = function.bindings.trigger
-        match trigger:
-            case TimerTrigger(schedule=schedule):
-                now = self._timer_ports().clock()
-                self._spawn(
-                    self._run_logged(function, timer_info(parse_schedule(schedule), now, None))
-                )
-            case HttpTrigger(route=route, methods=methods):
-                request = Request(
-                    "POST" if not methods or "POST" in methods else min(methods),
-                    f"/{self._config.route_prefix}/{route}",
-                    "",
-                    {"content-type": "application/json"},
-                    given.encode(),
-                )
-                self._spawn(self._run_logged(function, to_typed_data(request, {})))
-            case QueueTrigger():
-                self._spawn(self._run_message(function, given, many=trigger.many))
-            case _:
-                assert_never(trigger)
-
-    async def _run_message(self, function: LoadedFunction, given: str, *, many: bool) -> None:
-        none = protos.TypedData(json="[{}]" if many else "{}")
-        if many:
-            value = protos.TypedData(
-                collection_bytes=protos.CollectionBytes(bytes=[given.encode()])
-            )
-            metadata = {"UserPropertiesArray": none}
-        else:
-            value = protos.TypedData(string=given)
-            metadata = {"UserProperties": none}
-        try:
-            await self._runner.run(function, value, metadata)
-        except RunFailedError:
-            return
+        value, metadata = input_by_hand(
+            function.bindings.trigger, given, self._timer_ports().clock()
+        )
+        self._spawn(self._run_logged(function, value, metadata))
 
 
 def _now() -> datetime:

@@ -12,6 +12,9 @@ from local.host import protos
 from local.host.bindings import OutputError, QueueOutput
 from local.host.settings import SettingsError, connection_string
 
+# Seconds; the client's own 0.8 is meant for a broker far away.
+_RETRY_PAUSE = 0.1
+
 
 class Senders:
     """One cached sender a queue, each used by one task at a time, as the client demands."""
@@ -49,7 +52,9 @@ class Senders:
             text = connection_string(connection, self._environment)
             client = self._clients.get(text)
             if client is None:
-                client = self._clients[text] = ServiceBusClient.from_connection_string(text)
+                client = self._clients[text] = ServiceBusClient.from_connection_string(
+                    text, retry_backoff_factor=_RETRY_PAUSE
+                )
             sender = self._senders[key] = client.get_queue_sender(queue)
         return sender
 
