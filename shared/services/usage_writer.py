@@ -7,6 +7,7 @@ the old rows as they are. A transaction that was thought lost and lands late the
 its events stored and fails whole, or is the first to store them; sums and events stay equal.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -106,7 +107,7 @@ class Lane:
     lock: Lock
     log: UsageLog
     clock: Clock
-    queue: list[Entry] = field(default_factory=list)
+    queue: deque[Entry] = field(default_factory=deque)
     _epoch: int = 0
     _cells: dict[PartialKey, _Cell] = field(default_factory=dict)
     _marked: set[Mark] = field(default_factory=set)
@@ -121,7 +122,9 @@ class Lane:
         with self.lock:
             if all(entry.done for entry in own):
                 return
-            waiting, self.queue[:] = self.queue[:], []
+            waiting: list[Entry] = []
+            while self.queue:  # Others go on queueing: only what is taken out may leave it.
+                waiting.append(self.queue.popleft())
             try:
                 self._store(waiting)
             finally:

@@ -1,0 +1,381 @@
+"""The writer of the usage log: few transactions, no reads, and partials equal to events."""
+
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+import pytest
+
+from shared.domain.errors import Throttled, Unavailable
+from shared.domain.ids import Shard, shard_of
+from shared.domain.period import DAY, HOUR, cell_of, day_of, hour_of
+from shared.domain.usage.event import UsageEvent, canonical_payload, payload_hash
+from shared.ports import Appended, EventExists, EventRow, PartialKey, UsageBatch
+from shared.services.usage_writer import Entry, Lane, Stored
+from tests.fakes.tasks import FakeTasks
+from tests.services.taps import Call
+from tests.services.world import START, Process, World
+
+MINUTE = timedelta(minutes=1)
+
+
+def lost(_: Call) -> None:
+    raise Unavailable("no answer")
+
+
+def busy(_: Call) -> None:
+    raise Throttled("busy")
+
+
+def entries(events: Sequence[UsageEvent]) -> list[tuple[Shard, Entry]]:
+    """Events as the writer takes them, with their shards."""
+    return [(shard_of(event.account), entry_of(event)) for event in events]
+
+
+def entry_of(event: UsageEvent) -> Entry:
+    row = EventRow(event.account, event.key, payload_hash(canonical_payload(event)), event)
+    return Entry(row, PartialKey(event.account, cell_of(event.time, 60), event.meter))
+
+
+def store(world: World, *events: UsageEvent) -> list[Stored | None]:
+    return write(world.process, *events)
+
+
+def write(process: Process, *events: UsageEvent) -> list[Stored | None]:
+    made = entries(events)
+    process.writer.store(made)
+    return [entry.stored for _, entry in made]
+
+
+def transactions(world: World) -> list[UsageBatch]:
+    found = [call.arguments[0] for call in world.journal.calls if call.name == "log.append"]
+    return [batch for batch in found if isinstance(batch, UsageBatch)]
+
+
+# --- how many transactions
+
+
+def marked(world: World, accounts: Sequence[str]) -> None:
+    """Make the hour's marks of ``accounts`` known to the writer."""
+    for start in range(0, len(accounts), 1000):
+        store(world, *(world.event(account) for account in accounts[start : start + 1000]))
+    world.journal.forget()
+
+
+def test_a_thousand_events_of_one_account_take_eleven() -> None:
+    world = World()
+    marked(world, ["acme"])
+    store(world, *(world.event("acme") for _ in range(1000)))
+    assert world.journal.counts() == {"log.append": 11}
+
+
+@pytest.mark.parametrize(
+    ("population", "most"), [pytest.param(1_000, 28, id="1000"), (100_000, 34)]
+)
+@pytest.mark.parametrize("seed", range(5))
+def test_a_thousand_events_of_many_accounts(population: int, most: int, seed: int) -> None:
+    world, random = World(), Random(seed)
+    drawn = [f"customer-{random.randrange(population)}" for _ in range(1000)]
+    marked(world, sorted(set(drawn)))
+    store(world, *(world.event(account) for account in drawn))
+    assert set(world.journal.counts()) == {"log.append"}
+    assert world.journal.count("log.append") <= most
+
+
+def test_no_transaction_is_larger_than_storage_takes() -> None:
+    world = World()
+    store(world, *(world.event(f"c{n}") for n in range(1000)))
+    assert 90 < max(batch.entities for batch in transactions(world)) <= 100
+
+
+def test_a_full_redelivery_looks_up_what_three_conflicts_do_not_name() -> None:
+    world = World()
+    events = [world.event("acme") for _ in range(99)]
+    store(world, *events)
+    store(world, world.event("acme"))
+    world.journal.forget()
+    assert store(world, *events) == [Stored.SAME] * 99
+    assert world.journal.count("log.append") <= 4
+    reads = [c.arguments[2] for c in world.journal.calls if c.name == "log.payload_hashes"]
+    assert sum(len(read) for read in reads if isinstance(read, list)) == 99
+    world.check()
+
+
+def test_one_duplicate_among_many_costs_one_transaction_and_one_read() -> None:
+    world = World()
+    first = world.event("acme")
+    store(world, first)
+    world.journal.forget()
+    assert store(world, *(world.event("acme") for _ in range(50)), first)[-1] is Stored.SAME
+    assert world.journal.counts() == {"log.append": 2, "log.payload_hashes": 1}
+    world.check()
+
+
+# --- marks
+
+
+def test_a_mark_is_written_once_an_hour() -> None:
+    world = World()
+    for _ in range(2):
+        store(world, world.event("acme"))
+        store(world, world.event("acme"))
+        world.clock.advance(HOUR)
+    arrivals = [[mark.arrival_hour for mark in batch.marks] for batch in transactions(world)]
+    assert arrivals == [[START], [], [START + HOUR], []]
+
+
+def test_a_mark_for_every_event_hour() -> None:
+    world = World()
+    store(world, world.event("acme"), world.event("acme", time=START - HOUR))
+    (batch,) = transactions(world)
+    assert {mark.event_hour for mark in batch.marks} == {START, START - HOUR}
+
+
+def test_the_arrival_hour_is_read_anew_for_every_send() -> None:
+    world = World()
+    event = world.event("acme")
+    world.journal.before("log.append", lost)
+    world.journal.before("log.append", lambda _: None, nth=2)
+    world.journal.always = lambda call: (
+        world.clock.advance(HOUR) if call.name == "log.append" and not world.log.days() else None
+    )
+    store(world, event)
+    hours = [batch.marks[0].arrival_hour for batch in transactions(world)]
+    assert hours == [START, START + HOUR]
+
+
+@pytest.mark.parametrize("applied", [True, False])
+def test_a_mark_is_not_relied_on_without_an_answer(applied: bool) -> None:
+    world = World()
+    step = world.journal.after if applied else world.journal.before
+    for nth in (1, 2, 3) if not applied else (1,):
+        step("log.append", lost, nth)
+    store(world, world.event("acme"))
+    world.journal.forget()
+    assert store(world, world.event("acme")) == [Stored.NEW]
+    (batch,) = transactions(world)
+    assert len(batch.marks) == 1
+    world.check()
+
+
+def test_a_mark_is_not_relied_on_after_a_duplicate() -> None:
+    world = World()
+    event = world.event("acme")
+    write(world.boot(), event)
+    store(world, event)
+    store(world, event)
+    last = transactions(world)[-1]
+    assert len(last.marks) == 1
+
+
+# --- hints
+
+
+@pytest.mark.parametrize(
+    ("arrival", "time", "hinted"),
+    [
+        pytest.param(START, START, False, id="today"),
+        pytest.param(START, START - DAY, False, id="yesterday"),
+        pytest.param(START, START - 2 * DAY, True, id="the day before"),
+        pytest.param(START, START - 30 * DAY, True, id="long ago"),
+        pytest.param(
+            datetime(2026, 3, 2, 23, 57, tzinfo=UTC),
+            datetime(2026, 3, 3, 0, 1, tzinfo=UTC),
+            True,
+            id="ahead, across midnight",
+        ),
+    ],
+)
+def test_an_unusual_day_is_hinted_before_its_transaction(
+    arrival: datetime, time: datetime, hinted: bool
+) -> None:
+    world = World()
+    world.clock.at = arrival
+    event = world.event("acme", time=time)
+    store(world, event)
+    names = [call.name for call in world.journal.calls]
+    assert names == (["log.put_hint"] if hinted else []) + ["log.append"]
+    days = world.log.hinted_days(shard_of(event.account), hour_of(arrival))
+    assert days == ({day_of(time)} if hinted else set())
+
+
+def test_a_hint_holds_for_its_hour() -> None:
+    world = World()
+    for _ in range(2):
+        for _ in range(2):
+            store(world, world.event("acme", time=START - 5 * DAY))
+        world.clock.advance(HOUR)
+    assert world.journal.count("log.put_hint") == 2
+
+
+def test_without_its_hint_nothing_is_stored() -> None:
+    world = World()
+    for nth in (1, 2, 3):
+        world.journal.before("log.put_hint", lost, nth)
+    assert store(world, world.event("acme", time=START - 5 * DAY)) == [None]
+    assert world.journal.count("log.append") == 0
+
+
+def test_a_hint_whose_answer_was_lost_is_put_again() -> None:
+    world = World()
+    world.journal.after("log.put_hint", lost)
+    assert store(world, world.event("acme", time=START - 5 * DAY)) == [Stored.NEW]
+    assert world.journal.count("log.put_hint") == 2
+
+
+# --- lost answers, refusals, other writers
+
+
+@pytest.mark.parametrize("applied", [True, False])
+def test_a_lost_answer_is_found_out(applied: bool) -> None:
+    world = World()
+    step = world.journal.after if applied else world.journal.before
+    step("log.append", lost)
+    stored = store(world, *(world.event("acme") for _ in range(10)))
+    assert stored == [Stored.SAME if applied else Stored.NEW] * 10
+    assert store(world, world.event("acme")) == [Stored.NEW]
+    assert len(world.log.stored_events()) == 11
+    world.check()
+
+
+def test_a_late_landing_request_leaves_partials_equal_to_events() -> None:
+    """The first transaction is thought lost, and lands after the second was stored."""
+    world = World()
+    held: list[UsageBatch] = []
+
+    def hold(call: Call) -> None:
+        batch = call.arguments[0]
+        assert isinstance(batch, UsageBatch)
+        held.append(batch)
+        raise Unavailable("no answer")
+
+    world.journal.before("log.append", hold)
+    store(world, world.event("acme", 3), world.event("acme", 4))
+    assert isinstance(world.log.append(held[0]), EventExists)
+    world.check()
+
+
+def test_a_late_landing_request_that_wins_makes_the_second_a_duplicate() -> None:
+    world = World()
+
+    def hold(call: Call) -> None:
+        batch = call.arguments[0]
+        assert isinstance(batch, UsageBatch)
+        world.journal.before("log.append", lambda _: assert_appended(world, batch))
+        raise Unavailable("no answer")
+
+    world.journal.before("log.append", hold)
+    assert store(world, world.event("acme", 3), world.event("acme", 4)) == [Stored.SAME] * 2
+    world.check()
+
+
+def assert_appended(world: World, batch: UsageBatch) -> None:
+    assert isinstance(world.log.append(batch), Appended)
+
+
+def test_throttled_is_not_repeated_here() -> None:
+    world = World()
+    world.journal.before("log.append", busy)
+    made = entries([world.event("acme"), world.event("acme")])
+    world.process.writer.store(made)
+    assert [type(entry.failure) for _, entry in made] == [Throttled, Throttled]
+    assert world.journal.count("log.append") == 1
+
+
+def test_a_transaction_refused_in_the_middle_keeps_what_was_stored() -> None:
+    world = World()
+    world.journal.before("log.append", busy, nth=2)
+    made = entries([world.event("acme") for _ in range(250)])
+    world.process.writer.store(made)
+    stored = [entry for _, entry in made if entry.stored is Stored.NEW]
+    assert len(stored) == len(world.log.stored_events()) == 98
+    assert all(entry.failure for _, entry in made if entry not in stored)
+    world.check()
+
+
+def test_a_lookup_that_fails_is_not_decided() -> None:
+    world = World()
+    event = world.event("acme")
+    store(world, event)
+    world.journal.before("log.payload_hashes", lost)
+    made = entries([event, world.event("acme")])
+    world.process.writer.store(made)
+    assert [entry.stored for _, entry in made] == [None, Stored.NEW]
+    assert isinstance(made[0][1].failure, Unavailable)
+    world.check()
+
+
+def test_two_processes_write_the_same_cell_without_contending() -> None:
+    world = World()
+    other = world.boot()
+    for _ in range(5):
+        store(world, world.event("acme", 2))
+        write(other, world.event("acme", 3))
+    assert world.journal.count("log.append") == 10
+    assert len(world.log.stored_events()) == 10
+    world.check()
+
+
+def test_a_process_that_takes_over_after_a_crash_starts_its_own_partials() -> None:
+    world = World()
+    store(world, *(world.event("acme") for _ in range(5)))
+    world.process = world.boot()
+    store(world, *(world.event("acme") for _ in range(5)))
+    writers = {batch.writer for batch in transactions(world)}
+    assert len(writers) == 2
+    world.check()
+
+
+def test_a_writer_id_in_use_is_left_alone() -> None:
+    """Two processes drew the same id: versions tell, and the later one moves on."""
+    world = World()
+    store(world, world.event("acme", 5))
+    twin = World(clock=world.clock, log=world.log)
+    store(twin, twin.event("acme", 7, id_="other"))
+    assert {batch.writer for batch in transactions(twin)} != {
+        batch.writer for batch in transactions(world)
+    }
+    world.check()
+
+
+def test_another_exception_decides_nothing() -> None:
+    world = World()
+
+    def broken(_: Call) -> None:
+        raise ZeroDivisionError
+
+    world.journal.before("log.append", broken)
+    made = entries([world.event("acme", id_="a"), world.event("acme", id_="a")])
+    with pytest.raises(ZeroDivisionError):
+        world.process.writer.store(made)
+    assert [entry.stored for _, entry in made] == [None, None]
+    assert all(isinstance(entry.failure, Unavailable) for _, entry in made)
+
+
+# --- requests that share a lane
+
+
+class Interleaved(deque[Entry]):
+    """A queue into which another request's entry arrives while it is being emptied."""
+
+    arriving: Entry | None = None
+
+    def popleft(self) -> Entry:
+        taken = super().popleft()
+        if self.arriving is not None:
+            self.append(self.arriving)
+            self.arriving = None
+        return taken
+
+
+def test_what_arrives_while_the_queue_is_emptied_is_not_lost() -> None:
+    world = World()
+    mine, theirs = (entry_of(world.event("acme")) for _ in range(2))
+    queue = Interleaved([mine])
+    queue.arriving = theirs
+    lane = Lane(START.date(), shard_of(mine.row.account), "b-", FakeTasks().lock(), world.log,
+                world.clock, queue)  # fmt: skip
+    lane.settle([mine])
+    lane.settle([theirs])
+    assert [mine.stored, theirs.stored] == [Stored.NEW, Stored.NEW]
