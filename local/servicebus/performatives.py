@@ -253,7 +253,7 @@ class Transfer:
 
     def fields(self) -> list[Value]:
         """The fields to send."""
-        return [
+        fields: list[Value] = [
             UInt(self.handle),
             _uint(self.delivery_id),
             self.tag,
@@ -261,6 +261,7 @@ class Transfer:
             self.settled,
             self.more,
         ]
+        return [*fields, None, None, None, True] if self.aborted else fields
 
 
 @dataclass(frozen=True, slots=True)

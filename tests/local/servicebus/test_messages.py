@@ -120,6 +120,7 @@ def test_frames_of_impossible_size_are_refused_before_they_are_collected(size: i
         Begin(1, 2, 3, 4, 5),
         Flow(1, 2, 3, 4, 5, 6, 7, drain=True, echo=True),
         Transfer(1, 2, b"tag", 3, settled=True, more=True),
+        Transfer(1, 2, b"tag", 3, settled=False, more=False, aborted=True),
         Disposition(is_receiver=True, first=1, last=2, settled=True, outcome=None),
         Close(),
     ],
