@@ -33,7 +33,7 @@ def connection_string(port: int) -> str:
     )
 
 
-def command(port: int, data: Path | None = None) -> list[str]:
+def command(port: int, data: Path | None = None, main: Path = MAIN) -> list[str]:
     """The command that serves tables on ``port``, kept in ``data`` or only in memory.
 
     Raises ``AzuriteMissing``.
@@ -41,14 +41,14 @@ def command(port: int, data: Path | None = None) -> list[str]:
     node = shutil.which("node")
     if node is None:
         raise AzuriteMissing("Azurite needs Node.js 20 or newer, and there is no 'node' on PATH")
-    if not MAIN.is_file():
+    if not main.is_file():
         raise AzuriteMissing(
             "Azurite is not installed: run 'npm ci' in local/azurite while there is a network"
         )
     keep = ("--inMemoryPersistence",) if data is None else ("--location", str(data))
     return [
         node,
-        str(MAIN),
+        str(main),
         "--tableHost",
         "127.0.0.1",
         "--tablePort",

@@ -1,8 +1,8 @@
 """Tables of Azure Table storage: the only place that knows the SDK and its errors."""
 
+import contextlib
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +12,6 @@ from azure.core.credentials import TokenCredential
 from azure.core.exceptions import (
     AzureError,
     HttpResponseError,
-    ResourceExistsError,
     ResourceNotFoundError,
 )
 from azure.core.pipeline import PipelineResponse
@@ -234,38 +233,57 @@ class Table:
         check_transaction(entity for _, entity, _ in batch)
         _check_keys([partition, *(operation.row for operation in operations)])
         with _translated():
-            while True:
-                try:
-                    answer = self._send(batch)
-                except HttpResponseError as exc:
-                    if exc.status_code == 404 and self._make_if_missing(exc):
-                        continue
-                    if exc.status_code in _CLASHES:
-                        return Clash(exc.index if isinstance(exc, TableTransactionError) else 0)
-                    raise
-                self._known.add(self._client.table_name)
-                return Done(answer)
+            try:
+                return self._send(batch)
+            except HttpResponseError as exc:
+                if not self._may_be_missing(exc):
+                    return _clash(exc)
+            self._make()
+            try:
+                return self._send(batch)
+            except HttpResponseError as exc:
+                return _clash(exc)
 
-    def _send(self, batch: "Sequence[_Sent]") -> tuple[Etag, ...]:
-        answers = self._client.submit_transaction(batch, **WRITE_OPTIONS)
-        return tuple(str(answer.get("etag", "")) for answer in answers)
+    def _send(self, batch: "Sequence[_Sent]") -> Done:
+        try:
+            answers = self._client.submit_transaction(batch, **WRITE_OPTIONS)
+        except (ValueError, LookupError, AttributeError) as exc:
+            # What the SDK stumbles over when a gateway answers in the place of storage.
+            raise Unavailable("table storage's answer to a transaction makes no sense") from exc
+        if len(answers) != len(batch):
+            raise Unavailable(f"{len(answers)} answers to {len(batch)} operations")
+        self._known.add(self._client.table_name)
+        return Done(tuple(str(answer.get("etag", "")) for answer in answers))
 
-    def _make_if_missing(self, exc: HttpResponseError) -> bool:
-        """Whether the table was missing, or may have been, and is there now."""
-        name = self._client.table_name
-        code = str(getattr(exc, "error_code", "") or "")
-        if name in self._known and "TableNotFound" not in code:
-            return False
+    def _may_be_missing(self, exc: HttpResponseError) -> bool:
+        # A missing row has the same status, and not every service names the difference.
+        unknown = self._client.table_name not in self._known
+        return exc.status_code == 404 and (unknown or _code_of(exc) == "TableNotFound")
+
+    def _make(self) -> None:
         try:
             self._client.create_table(**WRITE_OPTIONS)
-        except ResourceExistsError:
-            if name in self._known:
+        except HttpResponseError as exc:
+            if exc.status_code != 409 or _code_of(exc) == BEING_DELETED:
                 raise
-        self._known.add(name)
-        return True
+
+
+def _clash(exc: HttpResponseError) -> Clash:
+    """Which operation did not find its row as expected. Raises ``exc`` when that is not it."""
+    if exc.status_code not in _CLASHES or _code_of(exc) == BEING_DELETED:
+        raise exc
+    return Clash(exc.index if isinstance(exc, TableTransactionError) else 0)
+
+
+def _code_of(exc: AzureError) -> str:
+    code = getattr(exc, "error_code", None) or ""
+    return str(getattr(code, "value", code))
 
 
 _CLASHES: Final = frozenset({404, 409, 412})
+
+BEING_DELETED: Final = "TableBeingDeleted"
+"""Azure keeps the name of a dropped table for a while."""
 
 type _Sent = tuple[str, dict[str, Any], dict[str, Any]]
 
@@ -303,7 +321,7 @@ def _row(entity: TableEntity) -> Row:
     return Row(key, partition, str(entity.metadata["etag"]), properties)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
@@ -312,19 +330,17 @@ def _translated() -> Iterator[None]:
 
 
 def _domain_error(exc: AzureError) -> MeteringError:
-    code = str(getattr(exc, "error_code", "") or type(exc).__name__)
     if not isinstance(exc, HttpResponseError) or exc.status_code is None:
         return Unavailable(f"table storage gave no answer: {type(exc).__name__}")
-    status = exc.status_code
+    status, code = exc.status_code, _code_of(exc)
+    answered = f"table storage answered {status} {code}".rstrip()
+    if status == 429 or (status == 503 and code == "ServerBusy"):
+        return Throttled(answered, _retry_after(exc))
+    if status >= 500 or status == 408 or code == BEING_DELETED:
+        return Unavailable(answered)
     if status == 413:
-        return TooLarge("table storage found a request too large")
-    if status == 429 or (status == 503 and "ServerBusy" in code):
-        return Throttled("table storage is busy", _retry_after(exc))
-    if status == 412:
-        return ConcurrentUpdate("a row is not at the version read")
-    if status >= 500 or status == 408 or "TableBeingDeleted" in code:
-        return Unavailable(f"table storage answered {status} {code}")
-    return Rejected(f"table storage answered {status} {code}", status)
+        return TooLarge(answered)
+    return ConcurrentUpdate(answered) if status == 412 else Rejected(answered, status)
 
 
 def _retry_after(exc: HttpResponseError) -> float:
@@ -364,6 +380,14 @@ class Tables:
                 **READ_OPTIONS,
             )
             return [item.name.removeprefix(self._prefix) for item in found]
+
+    def drop(self, name: str) -> None:
+        """Drop a table; missing is fine. Azure keeps its name for a while after."""
+        with _translated():
+            try:
+                self._service.delete_table(self._prefix + name, **WRITE_OPTIONS)
+            except ResourceNotFoundError:
+                return
 
     def close(self) -> None:
         """Close the connections."""
