@@ -272,8 +272,8 @@ class Ledger(Protocol):
         """All rows of a resource."""
         ...
 
-    def under_way(self, shard: Shard) -> list[Versioned[Submission]]:
-        """Submissions that are still to be sent."""
+    def unsettled(self, shard: Shard) -> list[Versioned[Submission]]:
+        """Submissions that are not final: still to be sent, or uncertain."""
         ...
 
     def agenda(self, shard: Shard, until: datetime) -> list[Versioned[AgendaEntry]]:
@@ -282,7 +282,7 @@ class Ledger(Protocol):
 
     def write(self, shard: Shard, writes: Sequence[LedgerWrite]) -> list[Etag]:
         """All writes or none, at most 100 entities (a submission that begins or ends being
-        under way counts two); returns the new versions in order, empty for agenda entries.
+        unsettled counts two); returns the new versions in order, empty for agenda entries.
 
         Raises ``ConcurrentUpdate`` when a version does not match or a key exists.
         """

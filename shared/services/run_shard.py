@@ -95,7 +95,7 @@ class RunShard:
         known: KnownRows = {}
         changes = self._collect(shard, start.last_completed, start.now)
         agenda = _by_account(self._ledger.agenda(shard, start.now))
-        under_way = self._ledger.under_way(shard)
+        under_way = self._ledger.unsettled(shard)
         accounts: set[AccountCode] = changes.keys() | agenda.keys()
         report.accounts = len(accounts)
         for _ in range(ROUNDS):

@@ -196,7 +196,7 @@ class Submit:
             try:
                 self._record(shard, [one], now, known, result)
             except ConcurrentUpdate:
-                if all(s.etag != one.submission.etag for s in self._ledger.under_way(shard)):
+                if all(s.etag != one.submission.etag for s in self._ledger.unsettled(shard)):
                     return
                 continue
             return

@@ -57,11 +57,15 @@ class Stored(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """An event on its way into the log, and what became of it."""
+    """An event on its way into the log, and what became of it.
+
+    ``found`` is the payload hash that was stored under its identity before.
+    """
 
     row: EventRow
     cell: PartialKey
     stored: Stored | None = None
+    found: str | None = None
     failure: UpstreamFailure | None = None
 
     @property
@@ -231,6 +235,7 @@ class Lane:
             return
         for entry, stored_hash in zip(entries, found, strict=True):
             if stored_hash is not None:
+                entry.found = stored_hash
                 same = stored_hash == entry.row.payload_hash
                 entry.stored = Stored.SAME if same else Stored.DIFFERENT
 
@@ -269,10 +274,9 @@ def _repeat(entry: Entry, original: Entry) -> None:
     """The same identity twice at once: the second is what a later repetition would be."""
     if original.failure is not None:
         entry.failure = original.failure
-    elif entry.row.payload_hash == original.row.payload_hash:
-        entry.stored = original.stored if original.stored is Stored.DIFFERENT else Stored.SAME
-    else:
-        entry.stored = Stored.DIFFERENT
+        return
+    known = original.found or original.row.payload_hash
+    entry.stored = Stored.SAME if entry.row.payload_hash == known else Stored.DIFFERENT
 
 
 def _weight(entry: Entry) -> int:

@@ -57,7 +57,7 @@ class TableLedger:
             found[ledger_row.key] = Versioned(ledger_row, row.etag)
         return found
 
-    def under_way(self, shard: Shard) -> list[Versioned[Submission]]:
+    def unsettled(self, shard: Shard) -> list[Versioned[Submission]]:
         found = self._table.query(keys.partition(shard), keys.all_open())
         return [Versioned(_submission(row), _OPEN + row.etag) for row in found]
 
@@ -91,7 +91,7 @@ class TableLedger:
         }
         for row in self._table.query(partition, keys.submissions_of(resource), at_least=least):
             submission = _submission(row)
-            if submission.state.under_way:
+            if submission.state.unsettled:
                 submission = under_way.get((submission.key, submission.hour), submission)
             yield submission
 
@@ -106,7 +106,7 @@ def _version_of(write: LedgerWrite, first: int) -> tuple[str, int] | None:
         case PutRow():
             return "", first
         case PutSubmission(submission):
-            return (_OPEN if submission.state.under_way else _CLOSED), first
+            return (_OPEN if submission.state.unsettled else _CLOSED), first
         case PutAgenda() | DropAgenda():
             return None
         case _:
@@ -139,7 +139,7 @@ def _submission_operations(submission: Submission, etag: Etag | None) -> list[Op
     }
     was_open = etag is not None and etag.startswith(_OPEN)
     version = None if etag is None else etag[1:]
-    match was_open, submission.state.under_way:
+    match was_open, submission.state.unsettled:
         case True, True:
             return [Replace(index, properties, version)]
         case True, False:

@@ -52,7 +52,7 @@ def of_guid(ledger: Ledger) -> list[Submission]:
 
 def test_nothing_is_there_at_first(ledger: Ledger) -> None:
     assert ledger.rows(SHARD, GUID) == {}
-    assert ledger.under_way(SHARD) == []
+    assert ledger.unsettled(SHARD) == []
     assert ledger.agenda(SHARD, at(23)) == []
     assert of_guid(ledger) == []
 
@@ -61,10 +61,10 @@ def test_a_row_and_its_submission_are_written_together(ledger: Ledger) -> None:
     row, sent = ledger_row(), submission()
     etags = ledger.write(SHARD, [PutRow(row, None), PutSubmission(sent, None)])
     assert ledger.rows(SHARD, GUID) == {row.key: Versioned(row, etags[0])}
-    assert ledger.under_way(SHARD) == [Versioned(sent, etags[1])]
+    assert ledger.unsettled(SHARD) == [Versioned(sent, etags[1])]
     assert of_guid(ledger) == [sent]
     assert ledger.rows(OTHER_SHARD, GUID) == {}
-    assert ledger.under_way(OTHER_SHARD) == []
+    assert ledger.unsettled(OTHER_SHARD) == []
 
 
 def test_numbers_come_back_digit_by_digit(ledger: Ledger) -> None:
@@ -103,7 +103,7 @@ def test_all_is_written_or_nothing(ledger: Ledger) -> None:
     assert ledger.rows(SHARD, GUID)[row.key].value == row
     assert ledger.agenda(SHARD, at(23)) == []
     assert of_guid(ledger) == [first]
-    assert by_hour(ledger.under_way(SHARD)) == [first]
+    assert by_hour(ledger.unsettled(SHARD)) == [first]
 
 
 def test_a_slot_takes_one_submission_for_ever(ledger: Ledger) -> None:
@@ -115,7 +115,7 @@ def test_a_slot_takes_one_submission_for_ever(ledger: Ledger) -> None:
     assert of_guid(ledger) == [accepted]
 
 
-def test_under_way_follows_the_state(ledger: Ledger) -> None:
+def test_unsettled_follows_the_state(ledger: Ledger) -> None:
     now = submission()
     (etag,) = ledger.write(SHARD, [PutSubmission(now, None)])
     for state in (
@@ -131,7 +131,7 @@ def test_under_way_follows_the_state(ledger: Ledger) -> None:
         with pytest.raises(ConcurrentUpdate):
             ledger.write(SHARD, [PutSubmission(replace(now, reason="late"), etag)])
         etag = newer
-        assert ledger.under_way(SHARD) == ([Versioned(now, etag)] if state.under_way else [])
+        assert ledger.unsettled(SHARD) == ([Versioned(now, etag)] if state.unsettled else [])
         assert of_guid(ledger) == [now]
 
 
@@ -141,17 +141,17 @@ def test_a_submission_can_come_back_under_way(ledger: Ledger) -> None:
     (etag,) = ledger.write(SHARD, [PutSubmission(uncertain, etag)])
     again = replace(submission(), attempts=3)
     (etag,) = ledger.write(SHARD, [PutSubmission(again, etag)])
-    assert ledger.under_way(SHARD) == [Versioned(again, etag)]
+    assert ledger.unsettled(SHARD) == [Versioned(again, etag)]
     assert of_guid(ledger) == [again]
 
 
 def test_the_version_read_is_the_version_to_write_at(ledger: Ledger) -> None:
     ledger.write(SHARD, [PutSubmission(submission(), None), PutRow(ledger_row(), None)])
-    (found,) = ledger.under_way(SHARD)
+    (found,) = ledger.unsettled(SHARD)
     row = ledger.rows(SHARD, GUID)[ledger_key()]
     accepted = replace(found.value, state=SubmissionState.ACCEPTED)
     ledger.write(SHARD, [PutRow(row.value, row.etag), PutSubmission(accepted, found.etag)])
-    assert ledger.under_way(SHARD) == []
+    assert ledger.unsettled(SHARD) == []
 
 
 def test_quantity_rows_are_kept_apart_by_plan(ledger: Ledger) -> None:
@@ -159,7 +159,7 @@ def test_quantity_rows_are_kept_apart_by_plan(ledger: Ledger) -> None:
     ledger.write(SHARD, [PutRow(ledger_row(key), None) for key in keys])
     ledger.write(SHARD, [PutSubmission(submission(key=key), None) for key in keys])
     assert set(ledger.rows(SHARD, GUID)) == set(keys)
-    assert {one.value.key for one in ledger.under_way(SHARD)} == set(keys)
+    assert {one.value.key for one in ledger.unsettled(SHARD)} == set(keys)
 
 
 def test_a_resource_may_be_an_arm_id(ledger: Ledger) -> None:
@@ -172,7 +172,7 @@ def test_a_resource_may_be_an_arm_id(ledger: Ledger) -> None:
         )
     assert set(ledger.rows(SHARD, ARM)) == {keys[0]}
     assert list(ledger.submissions(SHARD, ARM, at(0))) == [submission(key=keys[0])]
-    assert {one.value.key for one in ledger.under_way(SHARD)} == set(keys)
+    assert {one.value.key for one in ledger.unsettled(SHARD)} == set(keys)
 
 
 def test_names_of_dimensions_and_plans_may_be_any_text(ledger: Ledger) -> None:
@@ -229,7 +229,7 @@ def test_versions_come_in_the_order_of_the_writes(ledger: Ledger) -> None:
     ]
     none, first, row, second = ledger.write(SHARD, writes)
     assert none == ""
-    assert {(one.value.hour, one.etag) for one in ledger.under_way(SHARD)} == {
+    assert {(one.value.hour, one.etag) for one in ledger.unsettled(SHARD)} == {
         (at(10), first),
         (at(11), second),
     }
@@ -241,7 +241,7 @@ def test_a_hundred_entities_are_the_limit(ledger: Ledger) -> None:
     opened: list[PutSubmission] = [PutSubmission(submission(key=key), None) for key in keys]
     with pytest.raises(TooLarge):
         ledger.write(SHARD, opened)
-    assert ledger.under_way(SHARD) == []
+    assert ledger.unsettled(SHARD) == []
     etags = ledger.write(SHARD, opened[:50])
     etags += ledger.write(SHARD, opened[50:])
     tried: list[PutSubmission] = [
@@ -257,7 +257,7 @@ def test_a_hundred_entities_are_the_limit(ledger: Ledger) -> None:
     with pytest.raises(TooLarge):
         ledger.write(SHARD, ended)
     ledger.write(SHARD, ended[:50])
-    assert len(ledger.under_way(SHARD)) == 1
+    assert len(ledger.unsettled(SHARD)) == 1
 
 
 def test_what_makes_no_sense_is_refused(ledger: Ledger) -> None:

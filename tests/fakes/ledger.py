@@ -29,7 +29,7 @@ type _Slot = tuple[LedgerKey, datetime]
 class _Partition:
     rows: dict[Resource, dict[LedgerKey, Versioned[LedgerRow]]] = field(default_factory=dict)
     submissions: dict[Resource, dict[_Slot, Versioned[Submission]]] = field(default_factory=dict)
-    under_way: dict[_Slot, Versioned[Submission]] = field(default_factory=dict)
+    unsettled: dict[_Slot, Versioned[Submission]] = field(default_factory=dict)
     agenda: dict[AgendaEntry, Etag] = field(default_factory=dict)
 
 
@@ -43,8 +43,8 @@ class FakeLedger:
     def rows(self, shard: Shard, resource: Resource) -> dict[LedgerKey, Versioned[LedgerRow]]:
         return dict(self._of(shard).rows.get(resource, {}))
 
-    def under_way(self, shard: Shard) -> list[Versioned[Submission]]:
-        return list(self._of(shard).under_way.values())
+    def unsettled(self, shard: Shard) -> list[Versioned[Submission]]:
+        return list(self._of(shard).unsettled.values())
 
     def agenda(self, shard: Shard, until: datetime) -> list[Versioned[AgendaEntry]]:
         due = [(e, etag) for e, etag in self._of(shard).agenda.items() if e.due <= until]
@@ -79,10 +79,10 @@ class FakeLedger:
                 stored = Versioned(submission, etag)
                 slot = (submission.key, submission.hour)
                 partition.submissions.setdefault(submission.key.resource, {})[slot] = stored
-                if submission.state.under_way:
-                    partition.under_way[slot] = stored
+                if submission.state.unsettled:
+                    partition.unsettled[slot] = stored
                 else:
-                    partition.under_way.pop(slot, None)
+                    partition.unsettled.pop(slot, None)
                 return etag
             case PutAgenda(entry):
                 partition.agenda[entry] = self._versions.new()
@@ -98,8 +98,8 @@ def _entities(partition: _Partition, write: LedgerWrite) -> int:
     if not isinstance(write, PutSubmission):
         return 1
     check_whole_hour(write.submission.hour)
-    before = (write.submission.key, write.submission.hour) in partition.under_way
-    return 2 if before != write.submission.state.under_way else 1
+    before = (write.submission.key, write.submission.hour) in partition.unsettled
+    return 2 if before != write.submission.state.unsettled else 1
 
 
 def _identity(write: LedgerWrite) -> object:

@@ -31,6 +31,11 @@ class SubmissionState(StrEnum):
         """Whether it is still to be sent."""
         return self in (SubmissionState.OPEN, SubmissionState.HELD)
 
+    @property
+    def unsettled(self) -> bool:
+        """Whether its fate is open: under way or uncertain."""
+        return self.under_way or self is SubmissionState.UNCERTAIN
+
 
 @dataclass(frozen=True, slots=True)
 class Submission:
