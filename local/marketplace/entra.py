@@ -39,7 +39,8 @@ class Entra:
     """Client applications, keys and tokens of all tenants.
 
     A token is valid on the machine's clock and on the stack's clock alike, since SDKs cache by
-    the first and receivers may check by the second: ``nbf`` is the earlier, ``exp`` the later.
+    the first and receivers may check by the second: it begins on the machine's clock and ends on
+    the stack's, which is never behind.
     """
 
     def __init__(self, settings: Settings, ids: Ids, ring: KeyRing | None = None) -> None:
@@ -163,12 +164,12 @@ class Entra:
     def _common(
         self, audience: str, client: Client, tenant: str, now: datetime
     ) -> dict[str, object]:
-        machine, stack = int(time.time()), int(now.timestamp())
+        begins = int(time.time()) - _CLOCK_SKEW
         return {
             "aud": audience,
-            "iat": min(machine, stack) - _CLOCK_SKEW,
-            "nbf": min(machine, stack) - _CLOCK_SKEW,
-            "exp": max(machine, stack) + self._settings.token_lifetime_seconds,
+            "iat": begins,
+            "nbf": begins,
+            "exp": int(now.timestamp()) + self._settings.token_lifetime_seconds,
             "oid": client.object_id,
             "sub": client.object_id,
             "tid": tenant,

@@ -189,6 +189,17 @@ def test_a_newer_change_makes_the_older_one_a_conflict(market: Marketplace) -> N
     assert market.subscriptions[key].plan_id == "seats"
 
 
+def test_an_older_change_leaves_the_newer_one_open(market: Marketplace) -> None:
+    key = active(market)
+    older = market.change_plan(key, "scale", NOW, "Azure")
+    newer = market.change_plan(key, "seats", NOW + timedelta(seconds=5), "Azure")
+    market.answer(key, older.id, success=True, now=NOW + timedelta(seconds=6))
+    assert market.subscriptions[key].plan_id == "scale"
+    assert market.operations[newer.id].status is Progress.IN_PROGRESS
+    market.tick(NOW + timedelta(seconds=15))
+    assert market.subscriptions[key].plan_id == "seats"
+
+
 def test_seats_of_a_plan_that_is_gone_are_a_conflict(market: Marketplace) -> None:
     key = active(market, "users", quantity=5)
     plan = market.change_plan(key, "standard", NOW, "Azure")

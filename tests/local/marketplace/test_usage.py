@@ -159,6 +159,13 @@ def test_an_accepted_hour_that_grew_old(option: OldAccepted, expected: str) -> N
     assert verdict(shop.send(shop.event(timedelta(hours=2)), later)) == "Expired"
 
 
+def test_a_future_time_in_a_taken_hour_is_expired_whatever_the_option() -> None:
+    shop = Shop()
+    shop.options = Options(old_accepted=OldAccepted.DUPLICATE)
+    shop.send(event(shop.id, "2026-03-14T15:00:00"))
+    assert verdict(shop.send(event(shop.id, "2026-03-14T15:30:00"))) == "Expired"
+
+
 def test_suspended_takes_nothing_and_reinstated_takes_everything_again() -> None:
     shop = Shop()
     shop.market.suspend(shop.id, NOW)
