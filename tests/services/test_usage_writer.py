@@ -1,16 +1,18 @@
 """The writer of the usage log: few transactions, no reads, and partials equal to events."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from shared.domain.errors import Throttled, Unavailable
 from shared.domain.ids import Shard, shard_of
 from shared.domain.period import DAY, HOUR, cell_of, day_of, hour_of
-from shared.domain.usage.event import UsageEvent, canonical_payload, payload_hash
+from shared.domain.usage.event import Outcome, UsageEvent, canonical_payload, payload_hash
 from shared.ports import Appended, EventExists, EventRow, PartialKey, UsageBatch
 from shared.services.usage_writer import Entry, Lane, Stored
 from tests.fakes.tasks import FakeTasks
@@ -353,6 +355,16 @@ def test_another_exception_decides_nothing() -> None:
     assert all(isinstance(entry.failure, Unavailable) for _, entry in made)
 
 
+def test_a_repetition_of_what_is_stored_beside_a_wrong_one() -> None:
+    """The request says the id twice; the one that was stored before is no fault."""
+    world = World()
+    store(world, world.event("acme", 1, id_="a"))
+    wrong, right, other = (world.event("acme", n, id_="a") for n in (2, 1, 3))
+    answers = store(world, wrong, right, wrong, other, right)
+    different, same = Stored.DIFFERENT, Stored.SAME
+    assert answers == [different, same, different, different, same]
+
+
 # --- requests that share a lane
 
 
@@ -379,3 +391,49 @@ def test_what_arrives_while_the_queue_is_emptied_is_not_lost() -> None:
     lane.settle([mine])
     lane.settle([theirs])
     assert [mine.stored, theirs.stored] == [Stored.NEW, Stored.NEW]
+
+
+# --- everything at once
+
+FAULTS: list[Callable[[World], object]] = [
+    lambda world: world.journal.before("log.append", lost),
+    lambda world: world.journal.after("log.append", lost),
+    lambda world: world.journal.before("log.append", busy),
+    lambda world: world.journal.before("log.payload_hashes", lost),
+    lambda world: setattr(world, "process", world.boot()),
+    lambda world: world.clock.advance(20 * MINUTE),
+]
+REQUEST = st.lists(
+    st.tuples(st.sampled_from(["acme", "zeta"]), st.integers(0, 12), st.integers(1, 2)),
+    min_size=1,
+    max_size=8,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.sampled_from([None, *FAULTS]), REQUEST), max_size=12))
+def test_partials_equal_events_and_answers_are_true(
+    history: list[tuple[Callable[[World], object] | None, list[tuple[str, int, int]]]],
+) -> None:
+    world = World()
+    for account in ("acme", "zeta"):
+        world.account(account)
+    acknowledged: dict[tuple[str, str], object] = {}
+    for fault, request in history:
+        if fault is not None:
+            fault(world)
+        events = [world.event(a, n, id_=str(i), time=START) for a, i, n in request]
+        try:
+            results = world.send(*events)
+        except (Throttled, Unavailable):
+            world.check()
+            continue
+        for event, result in zip(events, results, strict=True):
+            identity = (event.account, event.id)
+            if result.outcome is Outcome.INVALID:
+                assert identity not in acknowledged or acknowledged[identity] != event.data["n"]
+            else:
+                assert acknowledged.setdefault(identity, event.data["n"]) == event.data["n"]
+        world.check()
+    stored = {(r.account, r.event.id): r.event.data["n"] for r in world.log.stored_events()}
+    assert acknowledged.items() <= stored.items()
