@@ -1,5 +1,6 @@
 """Values that the contract suites store."""
 
+import random
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -23,7 +24,7 @@ from shared.domain.usage.event import (
     canonical_payload,
     payload_hash,
 )
-from shared.domain.usage.partial import Partial
+from shared.domain.usage.partial import Distinct, Partial
 from shared.ports import (
     Etag,
     EventRow,
@@ -80,12 +81,13 @@ def partial_of(*events: UsageEvent, unique: frozenset[str] = frozenset()) -> Par
     return partial
 
 
-def distinct_partial(values: int, start: int = 0) -> Partial:
-    """A partial that knows ``values`` different texts of one field."""
-    return partial_of(
-        *(event("same", data={"user": f"user {n}"}) for n in range(start, start + values)),
-        unique=frozenset({"user"}),
-    )
+def distinct_partial(values: int, seed: int = 0) -> Partial:
+    """A partial that knows ``values`` different texts of one field; others for another seed."""
+    partial = partial_of(event("same", data={"user": "ada"}), unique=frozenset({"user"}))
+    digests = random.Random(seed).randbytes(8 * values)
+    kept = {digests[at : at + 8] for at in range(0, len(digests), 8)}
+    partial.fields["user"].distinct = Distinct(kept, seen=len(kept))
+    return partial
 
 
 def write(

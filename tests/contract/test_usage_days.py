@@ -137,10 +137,10 @@ def test_stored_cells_are_copies(days: UsageDays) -> None:
 
 
 def test_a_day_of_large_cells_is_kept_and_changed(days: UsageDays) -> None:
-    cells = {at(hour): distinct_partial(6_000, hour) for hour in range(24)}
+    cells = {at(hour): distinct_partial(1_500, hour) for hour in range(8)}
     days.write(SHARD, [(row(cells), None)])
     assert read(days) == {day_key(): cells}
-    cells[at(3)] = distinct_partial(7_000, 3)
+    cells[at(3)] = distinct_partial(1_600, 3)
     cells[at(4)] = ONE
     cells[at(5)] = distinct_partial(700)
     del cells[at(6)]
@@ -153,9 +153,13 @@ def test_a_day_of_large_cells_is_kept_and_changed(days: UsageDays) -> None:
     assert read(days) == {day_key(): {at(1): ONE}}
 
 
+def test_a_day_above_the_size_of_a_transaction_is_kept(days: UsageDays) -> None:
+    cells = {at(n // 4, n % 4 * 15): distinct_partial(10_000, n) for n in range(36)}
+    days.write(SHARD, [(row(cells), None)])
+    assert read(days) == {day_key(): cells}
+
+
 def test_a_cell_above_the_size_of_an_entity_is_kept(days: UsageDays) -> None:
-    whole = distinct_partial(10_000)
-    for writer in range(1, 14):
-        whole.merge(distinct_partial(10_000, writer * 10_000))
+    whole = distinct_partial(140_000)
     days.write(SHARD, [(row({at(1): whole, at(2): ONE}), None)])
     assert read(days) == {day_key(): {at(1): whole, at(2): ONE}}
