@@ -202,10 +202,10 @@ def _public_form(body: bytes) -> str:
 
 
 async def _silence(receive: Receive, seconds: float) -> None:
-    """Say nothing until the caller hangs up or ``seconds`` of real time have passed."""
+    """Say nothing until the caller hangs up, ``seconds`` of real time pass, or the server ends."""
     try:
         async with asyncio.timeout(seconds):
             while (await receive())["type"] != "http.disconnect":
                 pass
-    except TimeoutError:
-        pass
+    except (TimeoutError, asyncio.CancelledError):
+        return
