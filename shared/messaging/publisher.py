@@ -1,0 +1,156 @@
+"""Sends messages to the pipeline's queues over Service Bus."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from shared.config import Settings
+from shared.domain.errors import Misconfigured, Throttled, TooLarge, Unavailable
+from shared.ports import Message
+
+if TYPE_CHECKING:
+    from azure.servicebus import ServiceBusClient, ServiceBusMessageBatch, ServiceBusSender
+
+MAX_BATCH: Final = 255 * 1024
+"""Bytes of one send, a little below the 256 KiB of the Standard tier (Service Bus quotas)."""
+
+SEND_TIMEOUT: Final = 20.0
+"""Seconds for one send with all of its tries."""
+
+_OPTIONS: Final[dict[str, Any]] = {
+    "retry_total": 2,
+    "retry_mode": "fixed",
+    "retry_backoff_factor": 0.2,
+}
+_BUSY_PAUSE: Final = 10.0
+"""Seconds that Microsoft asks to wait after "server busy"."""
+
+
+class ServiceBusMessages:
+    """The port ``Messages``: by connection string, else by namespace and ``credential``.
+
+    Opening a sender takes about half a second, so each queue's is kept; senders are not safe
+    for two threads, so each has a lock. A sender that failed is dropped and opened anew.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        credential: Any = None,  # noqa: ANN401 - the SDK's, of a package this layer does not know
+    ) -> None:
+        self._settings = settings
+        self._credential = credential
+        self._lock = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
+        self._senders: dict[str, ServiceBusSender] = {}
+        self._client: ServiceBusClient | None = None
+
+    def publish(self, queue: str, messages: Sequence[Message]) -> None:
+        """Send all messages, in as few sends as their size and sessions allow.
+
+        Raises ``TooLarge`` before anything was sent when one is too large for any send,
+        ``Throttled`` or ``Unavailable`` when some may have been sent and some not.
+        """
+        if not messages:
+            return
+        with self._queue_lock(queue), _translated():
+            try:
+                sender = self._sender(queue)
+                for batch in _batches(sender, messages):
+                    sender.send_messages(batch, timeout=SEND_TIMEOUT)
+            except TooLarge:
+                raise
+            except BaseException:
+                self._drop(queue)
+                raise
+
+    def close(self) -> None:
+        """Close the connections."""
+        with self._lock:
+            queues = list(self._locks)
+        for queue in queues:
+            with self._queue_lock(queue):
+                self._drop(queue)
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _queue_lock(self, queue: str) -> threading.Lock:
+        with self._lock:
+            return self._locks.setdefault(queue, threading.Lock())
+
+    def _sender(self, queue: str) -> "ServiceBusSender":
+        sender = self._senders.get(queue)
+        if sender is None:
+            sender = self._senders[queue] = self._connected().get_queue_sender(queue)
+        return sender
+
+    def _connected(self) -> "ServiceBusClient":
+        from azure.servicebus import ServiceBusClient
+
+        with self._lock:
+            if self._client is None:
+                connection = self._settings.service_bus_connection
+                namespace = self._settings.service_bus_namespace
+                if connection:
+                    self._client = ServiceBusClient.from_connection_string(connection, **_OPTIONS)
+                elif namespace and self._credential is not None:
+                    self._client = ServiceBusClient(namespace, self._credential, **_OPTIONS)
+                else:
+                    raise Misconfigured("set ServiceBus or ServiceBus__fullyQualifiedNamespace")
+            return self._client
+
+    def _drop(self, queue: str) -> None:
+        from azure.servicebus.exceptions import ServiceBusError
+
+        sender = self._senders.pop(queue, None)
+        if sender is not None:
+            with suppress(ServiceBusError, OSError):
+                sender.close()
+
+
+def _batches(
+    sender: "ServiceBusSender", messages: Sequence[Message]
+) -> "list[ServiceBusMessageBatch]":
+    """The messages in order, packed; a batch holds one session's only.
+
+    All are packed before the first is sent. Raises ``TooLarge``.
+    """
+    from azure.servicebus import ServiceBusMessage
+    from azure.servicebus.exceptions import MessageSizeExceededError
+
+    batches: list[ServiceBusMessageBatch] = []
+    session: str | None = None
+    for message in messages:
+        packed = ServiceBusMessage(
+            message.body,
+            session_id=message.session,
+            message_id=message.id,
+            content_type="application/json",
+        )
+        if batches and message.session == session:
+            with suppress(MessageSizeExceededError):
+                batches[-1].add_message(packed)
+                continue
+        session = message.session
+        batches.append(sender.create_message_batch(max_size_in_bytes=MAX_BATCH))
+        try:
+            batches[-1].add_message(packed)
+        except MessageSizeExceededError as exc:
+            raise TooLarge(f"a message takes more than {MAX_BATCH} bytes") from exc
+    return batches
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    from azure.servicebus.exceptions import ServiceBusError, ServiceBusServerBusyError
+
+    try:
+        yield
+    except ServiceBusServerBusyError as exc:
+        raise Throttled("Service Bus is busy", _BUSY_PAUSE) from exc
+    except ServiceBusError as exc:
+        # The text of the error can quote the connection.
+        raise Unavailable(f"Service Bus gave no answer: {type(exc).__name__}") from exc
