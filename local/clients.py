@@ -13,7 +13,7 @@ import requests
 from local.marketplace import defaults
 
 TIMEOUT_SECONDS = 60
-TOKEN_SECONDS = 1800
+TOKEN_AGE = timedelta(minutes=30)
 
 type Json = Any
 """A parsed JSON document; its shape is the other side's promise."""
@@ -111,18 +111,20 @@ class Simulator:
 
 
 class FreshToken:
-    """A token, fetched again when it gets old."""
+    """A token, fetched again when it gets old by ``now``, the stack's time."""
 
-    def __init__(self, fetch: Callable[[], str]) -> None:
+    def __init__(self, fetch: Callable[[], str], now: Callable[[], datetime]) -> None:
         self._fetch = fetch
+        self._now = now
         self._token = ""
-        self._until = 0.0
+        self._until: datetime | None = None
 
     def __call__(self) -> Mapping[str, str]:
         """The header that carries it."""
-        if time.monotonic() >= self._until:
+        now = self._now()
+        if self._until is None or now >= self._until:
             self._token = self._fetch()
-            self._until = time.monotonic() + TOKEN_SECONDS
+            self._until = now + TOKEN_AGE
         return {"Authorization": f"Bearer {self._token}"}
 
 

@@ -7,10 +7,12 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 
 from local.azurite import process as azurite
 from local.clients import FreshToken, Product, Simulator
+from local.clock import FileClock
 from local.marketplace import defaults
 from local.processes import LOOPBACK, ROOT, Processes, free_port
 
@@ -57,11 +59,14 @@ class Stack:
 
     def backend(self) -> Product:
         """The API as a product backend sees it."""
-        return Product(self.url, FreshToken(self.simulator.backend_token))
+        return Product(self.url, FreshToken(self.simulator.backend_token, self._now))
 
     def administrator(self) -> Product:
         """The API as the publisher's staff sees it."""
-        return Product(self.url, FreshToken(self.simulator.administrator_token))
+        return Product(self.url, FreshToken(self.simulator.administrator_token, self._now))
+
+    def _now(self) -> datetime:
+        return FileClock(self.clock_file).now()
 
 
 type Announce = Callable[[str, str, str], None]

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from decimal import Decimal
 
 from local.clients import CallFailed, checked
@@ -9,6 +10,10 @@ from local.due import Used, due_units
 from local.replay.events import Event
 from local.stack import Stack
 from local.terminal import Column, Terminal, dollars
+
+STEP = timedelta(minutes=1)
+"""Time moves on by this much first, which tells the run that follows from those before it: a
+run's beginning is known to the second only."""
 
 COLUMNS = (
     Column("account", 36),
@@ -43,9 +48,10 @@ class Billing:
         whether it does.
         """
         staff, simulator = self._stack.administrator(), self._stack.simulator
-        begun = simulator.now().replace(microsecond=0)
+        asked = simulator.now() + STEP
+        simulator.advance_to(asked)
         checked(staff.send("POST", "/api/metering/run"))
-        staff.wait_for_run(begun)
+        staff.wait_for_run(asked - STEP / 2)
         accepted, now = simulator.accepted(), simulator.now()
         catalog = staff.get("/api/catalog")["catalog"]
         terminal.heading("Billed")
