@@ -52,8 +52,8 @@ def test_it_says_where_it_listens_serves_and_ends_cleanly(
             client.get_queue_sender("usage") as sender,
         ):
             sender.send_messages(ServiceBusMessage("x"))
-            process.send_signal(number)
-            stdout, stderr = process.communicate(timeout=10)
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=10)
         assert (process.returncode, stdout, stderr) == (0, "", "")
     assert FileClock(clock).offset().total_seconds() == 0
 
