@@ -13,11 +13,13 @@ from typing import Protocol
 from shared.domain.account import AccountRecord
 from shared.domain.catalog.catalog import Catalog
 from shared.domain.errors import FieldError
+from shared.domain.finding import Finding, FindingKind
 from shared.domain.ids import AccountCode, MeterCode, Resource, Shard, SubscriptionId
 from shared.domain.lifecycle.available_plan import AvailablePlan
 from shared.domain.lifecycle.operation import Operation, OperationStatus
 from shared.domain.lifecycle.purchase import MarketplaceSubscription, Purchase
-from shared.domain.metering.ledger import LedgerKey, LedgerRow
+from shared.domain.metering.ledger import LedgerKey, LedgerRow, Refund
+from shared.domain.metering.reconciliation import ReportedUsage
 from shared.domain.metering.submission import Answer, Submission
 from shared.domain.rating.bill import PeriodRecord
 from shared.domain.serviceuser import ServiceUser
@@ -164,6 +166,14 @@ class UsageLog(Protocol):
         """Days that have a table."""
         ...
 
+    def make_day(self, day: date) -> None:
+        """Make a day's table ahead of its first event."""
+        ...
+
+    def drop_day(self, day: date) -> None:
+        """Remove a day's table with everything in it; missing is fine."""
+        ...
+
     def put_hint(self, shard: Shard, arrival_hour: datetime, day: date) -> None:
         """Say that in ``arrival_hour`` an unusual day's table received usage."""
         ...
@@ -262,7 +272,14 @@ class DropAgenda:
     entry: Versioned[AgendaEntry]
 
 
-type LedgerWrite = PutRow | PutSubmission | PutAgenda | DropAgenda
+@dataclass(frozen=True, slots=True)
+class PutRefund:
+    """Record a refund; its id must be new for the row."""
+
+    refund: Refund
+
+
+type LedgerWrite = PutRow | PutSubmission | PutAgenda | DropAgenda | PutRefund
 
 
 class Ledger(Protocol):
@@ -288,10 +305,33 @@ class Ledger(Protocol):
         """
         ...
 
+    def refunds(self, shard: Shard, resource: Resource) -> list[Refund]:
+        """Refunds recorded for a resource."""
+        ...
+
     def submissions(
         self, shard: Shard, resource: Resource, since: datetime
     ) -> Iterable[Submission]:
         """Submissions of a resource for hours from ``since`` on."""
+        ...
+
+
+# --- findings ------------------------------------------------------------------------------
+
+
+class Findings(Protocol):
+    """What people should look at: one finding a kind and subject, replaced when it recurs."""
+
+    def note(self, findings: Sequence[Finding]) -> None:
+        """Store findings."""
+        ...
+
+    def all(self) -> Iterable[Finding]:
+        """Everything noted and not dropped, in no particular order."""
+        ...
+
+    def drop(self, kind: FindingKind, subject: str) -> None:
+        """Forget one; missing is fine."""
         ...
 
 
@@ -448,6 +488,10 @@ class Metering(Protocol):
 
         Never raises for what the Marketplace or the network does: those are answers.
         """
+        ...
+
+    def usage_of(self, day: date) -> list[ReportedUsage]:
+        """The Marketplace's own sums of a UTC day, accepted units only."""
         ...
 
 

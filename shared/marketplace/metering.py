@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final, assert_never
 
+from shared.domain.errors import Rejected, Throttled, Unavailable
+from shared.domain.ids import DimensionId, Resource
+from shared.domain.metering.reconciliation import ReportedUsage
 from shared.domain.metering.submission import (
     Accepted,
     Answer,
@@ -15,6 +18,7 @@ from shared.domain.metering.submission import (
     Submission,
     Unknown,
 )
+from shared.domain.money import ZERO
 from shared.domain.period import hour_of
 from shared.marketplace import convert
 from shared.marketplace.transport import Busy, NoAnswer, NotSent, Refusal, Success, Transport
@@ -23,6 +27,7 @@ MAX_BATCH: Final = 25
 """Events a call takes (marketplace-metering-service-apis)."""
 
 _PATH: Final = "/api/batchUsageEvent"
+_REPORT: Final = "/api/usageEvents"
 
 _NOT_RECORDED: Final = frozenset({400, 401, 403})
 """Statuses of a whole call that say for certain that none of it was recorded; so does 429."""
@@ -73,6 +78,28 @@ class MarketplaceMetering:
             answered = self._call([submissions[index] for index in sendable.values()])
             answers |= {index: answered[slot] for slot, index in sendable.items()}
         return [answers[index] for index in range(len(submissions))]
+
+    def usage_of(self, day: date) -> list[ReportedUsage]:
+        """The Marketplace's own sums of a UTC day (``GET usageEvents``), accepted units only.
+
+        Raises ``Throttled``, ``Unavailable`` or ``Rejected``.
+        """
+        span = {
+            "usageStartDate": day.isoformat(),
+            "UsageEndDate": (day + timedelta(days=1)).isoformat(),
+        }
+        outcome = self._transport.call("GET", _REPORT, params=span)
+        match outcome:
+            case Success(body):
+                return _sums(body, day)
+            case Refusal(status):
+                raise Rejected(f"the usage report was refused with {status}", status)
+            case Busy(retry_after):
+                raise Throttled("the Marketplace is busy", retry_after)
+            case NotSent(reason) | NoAnswer(reason):
+                raise Unavailable(f"the usage report did not come: {reason}")
+            case _:
+                assert_never(outcome)
 
     def _call(self, submissions: list[Submission]) -> dict[Slot, Answer]:
         outcome = self._transport.call("POST", _PATH, body=convert.usage_json(submissions))
@@ -165,3 +192,25 @@ def _duplicate(item: Mapping[str, object], slots: set[Slot]) -> Answer:
 def _quantity(item: Mapping[str, object]) -> Decimal | None:
     quantity = convert.decimal_of(item.get("quantity"))
     return quantity if quantity is not None and quantity > 0 else None
+
+
+def _sums(body: object, day: date) -> list[ReportedUsage]:
+    """Accepted units by resource and dimension. Raises ``Unavailable`` for an unreadable report:
+    leaving out a row would pass for usage that was not accepted."""
+    if not isinstance(body, list):
+        raise Unavailable("the usage report is not readable")
+    sums: dict[tuple[Resource, DimensionId], Decimal] = {}
+    for value in body:
+        row = convert.mapping(value)
+        at = convert.time_of(row.get("usageDate"))
+        resource = convert.text_of(row.get("usageResourceId")).lower()
+        quantity = convert.decimal_of(row.get("processedQuantity"))
+        if at is None or not resource or quantity is None:
+            raise Unavailable("a row of the usage report is not readable")
+        if at.date() == day and row.get("reconStatus") == "Accepted":
+            key = (Resource(resource), DimensionId(convert.text_of(row.get("dimension"))))
+            sums[key] = sums.get(key, ZERO) + quantity
+    return [
+        ReportedUsage(resource, dimension, day, total)
+        for (resource, dimension), total in sums.items()
+    ]

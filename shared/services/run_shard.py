@@ -4,16 +4,16 @@ Idempotent, and safe beside itself: every write names the version it read.
 """
 
 import itertools
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from shared.domain.errors import ConcurrentUpdate, MeteringError
 from shared.domain.ids import AccountCode, Resource, Shard
-from shared.domain.metering.delta import plan_intent
+from shared.domain.metering.delta import left_over, plan_intent
 from shared.domain.metering.ledger import LedgerRow
 from shared.domain.metering.submission import Submission
-from shared.domain.period import DAY, HOUR, day_of, days_between, hour_of
+from shared.domain.period import HOUR, hour_of
 from shared.ports import (
     AgendaEntry,
     DropAgenda,
@@ -26,18 +26,15 @@ from shared.ports import (
     UsageLog,
     Versioned,
 )
+from shared.services.collect import Changed, Collect
 from shared.services.rate_account import AccountTotals, RateAccount
 from shared.services.submit import KnownRows, Submit, Submitted
-
-OVERLAP = HOUR
-"""Each run looks again at the hour before the last complete one began: a transaction may land
-that much later than the hour it was marked with, clocks' differences included."""
 
 BATCH_ENTITIES = 90
 ROUNDS = 3
 ATTEMPTS = 5
 
-type Changes = dict[AccountCode, set[datetime]]
+type Changes = Mapping[AccountCode, Changed]
 type Agenda = dict[AccountCode, list[Versioned[AgendaEntry]]]
 
 
@@ -80,7 +77,7 @@ class RunShard:
         submit: Submit,
         grace: timedelta,
     ) -> None:
-        self._log = log
+        self._collect = Collect(log)
         self._ledger = ledger
         self._runs = runs
         self._rate = rate_account
@@ -93,8 +90,9 @@ class RunShard:
         start = self._runs.begin(shard)
         report = RunReport(shard, start.now)
         known: KnownRows = {}
-        changes = self._collect(shard, start.last_completed, start.now)
         agenda = _by_account(self._ledger.agenda(shard, start.now))
+        overdue = {account: min(e.value.due for e in due) for account, due in agenda.items()}
+        changes = self._collect(shard, start.last_completed, start.now, overdue)
         under_way = self._ledger.unsettled(shard)
         accounts: set[AccountCode] = changes.keys() | agenda.keys()
         report.accounts = len(accounts)
@@ -109,21 +107,6 @@ class RunShard:
         self._runs.complete(shard, start.now)
         return report
 
-    def _collect(self, shard: Shard, last_completed: datetime | None, now: datetime) -> Changes:
-        """Which hours of which accounts may have changed since the last complete run."""
-        changes: Changes = {}
-        if last_completed is None:
-            since = datetime.min.replace(tzinfo=now.tzinfo)
-            days: Iterable[date] = self._log.days()
-        else:
-            since = hour_of(last_completed - OVERLAP)
-            recent = days_between(day_of(since - DAY), day_of(now))
-            days = set(recent) | self._log.hinted_days(shard, since)
-        for day in sorted(days):
-            for mark in self._log.marks(day, shard, since):
-                changes.setdefault(mark.account, set()).add(mark.event_hour)
-        return changes
-
     def _intend(
         self,
         shard: Shard,
@@ -137,15 +120,14 @@ class RunShard:
         intended: list[Versioned[Submission]] = []
         groups: list[_Group] = []
         for account in sorted(accounts):
+            due = agenda.get(account, [])
             try:
-                hours = changes.get(account, set())
+                hours = changes[account].hours if account in changes else ()
                 totals = self._rate(shard, account, hours, report.started)
-                due = agenda.get(account, [])
                 group = self._group(shard, totals, due, report.started, known)
             except MeteringError as exc:
                 report.failed[account] = f"{exc.code}: {exc}"
-                retry = AgendaEntry(hour_of(report.started) + HOUR, account)
-                self._ledger.write(shard, [PutAgenda(retry)])
+                self._try_again(shard, account, changes, due, report.started)
                 continue
             if group.writes:
                 groups.append(group)
@@ -155,6 +137,20 @@ class RunShard:
         intended += self._write(shard, groups, report, known)
         report.intents += len(intended)
         return intended
+
+    def _try_again(
+        self,
+        shard: Shard,
+        account: AccountCode,
+        changes: Changes,
+        due: Sequence[Versioned[AgendaEntry]],
+        now: datetime,
+    ) -> None:
+        """Enter a failing account into the agenda under the hour from which on its usage has
+        not been handled: an entry that is overdue makes the next run collect from there."""
+        since = changes[account].since if account in changes else hour_of(now)
+        if all(entry.value.due > since for entry in due):
+            self._ledger.write(shard, [PutAgenda(AgendaEntry(since, account))])
 
     def _group(
         self,
@@ -166,23 +162,25 @@ class RunShard:
     ) -> _Group:
         """The ledger changes of one account, and its next place in the agenda."""
         writes: list[LedgerWrite] = []
-        left_over = False
+        remains = False
         subscription = totals.subscription
         if subscription is not None and totals.units:
             known.update(self._ledger.rows(shard, Resource(subscription.id)))
+            if _behind(totals, known):
+                totals = self._rate(shard, totals.account, (), now)
             for key, units in totals.units.items():
                 stored = known.get(key)
                 row = stored.value if stored else LedgerRow(key, totals.account)
                 intent = plan_intent(row, units, subscription, now, self._grace)
                 if intent is None:
-                    left_over |= units > row.committed
+                    remains |= left_over(row, units, subscription, now)
                     continue
                 writes.append(PutRow(intent.row, stored.etag if stored else None))
                 if intent.submission:
                     writes.append(PutSubmission(intent.submission, None))
-                left_over |= units > intent.row.committed
+                remains |= left_over(intent.row, units, subscription, now)
         look = totals.next_look if due else None
-        if left_over:
+        if remains:
             look = min(hour_of(now) + HOUR, look or datetime.max.replace(tzinfo=now.tzinfo))
         kept = {entry.value.due for entry in due}
         if look is not None and look not in kept:
@@ -239,6 +237,15 @@ class RunShard:
                 case PutAgenda() | DropAgenda():
                     pass
         return intended
+
+
+def _behind(totals: AccountTotals, known: KnownRows) -> bool:
+    """Whether a row says more is due: another run may have rated later and written earlier.
+
+    Rated again after the rows were read, a total that is still lower has really fallen, and one
+    that is overtaken once more fails at the row's version.
+    """
+    return any(key in known and known[key].value.rated > due for key, due in totals.units.items())
 
 
 def _by_account(entries: Iterable[Versioned[AgendaEntry]]) -> Agenda:

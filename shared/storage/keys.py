@@ -28,6 +28,7 @@ SUBSCRIPTIONS = "Subscriptions"
 CATALOG = "Catalog"
 PARKED = "Parked"
 REFUSED = "Refused"
+FINDINGS = "Findings"
 
 USAGE_PREFIX = "Usage2"
 """What names of the usage log's tables begin with, and no other table's."""
@@ -247,6 +248,16 @@ def submissions_of(resource: Resource) -> RowRange:
 def open_of(resource: Resource) -> RowRange:
     """A resource's submissions under way."""
     return starting_with(f"O|{part(resource)}|")
+
+
+def refund_row(key: LedgerKey, identity: str) -> str:
+    """A refund of a ledger row."""
+    return f"R|{_ledger(key)}|{hashed(identity)}"
+
+
+def refunds_of(resource: Resource) -> RowRange:
+    """All refunds of a resource."""
+    return starting_with(f"R|{part(resource)}|")
 
 
 def all_open() -> RowRange:

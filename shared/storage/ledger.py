@@ -12,7 +12,7 @@ from typing import assert_never
 
 from shared.domain.errors import ConcurrentUpdate
 from shared.domain.ids import Resource, Shard
-from shared.domain.metering.ledger import LedgerKey, LedgerRow
+from shared.domain.metering.ledger import LedgerKey, LedgerRow, Refund
 from shared.domain.metering.submission import Submission
 from shared.ports import (
     AgendaEntry,
@@ -20,6 +20,7 @@ from shared.ports import (
     Etag,
     LedgerWrite,
     PutAgenda,
+    PutRefund,
     PutRow,
     PutSubmission,
     Versioned,
@@ -27,7 +28,7 @@ from shared.ports import (
 from shared.storage import keys
 from shared.storage.limits import check_whole_hour
 from shared.storage.mapping import Properties, from_stored, text_of, to_stored
-from shared.storage.tables import (
+from shared.storage.operations import (
     Clash,
     Create,
     Delete,
@@ -35,10 +36,9 @@ from shared.storage.tables import (
     Operation,
     Put,
     Replace,
-    Row,
-    Tables,
     create_or_replace,
 )
+from shared.storage.tables import Row, Tables
 
 _OPEN = "o"
 _CLOSED = "s"
@@ -79,6 +79,10 @@ class TableLedger:
             case Clash(index):
                 raise ConcurrentUpdate(f"{operations[index].row} is not at the version read")
 
+    def refunds(self, shard: Shard, resource: Resource) -> list[Refund]:
+        found = self._table.query(keys.partition(shard), keys.refunds_of(resource))
+        return [from_stored(Refund, text_of(row.properties, "refund")) for row in found]
+
     def submissions(
         self, shard: Shard, resource: Resource, since: datetime
     ) -> Iterable[Submission]:
@@ -107,7 +111,7 @@ def _version_of(write: LedgerWrite, first: int) -> tuple[str, int] | None:
             return "", first
         case PutSubmission(submission):
             return (_OPEN if submission.state.unsettled else _CLOSED), first
-        case PutAgenda() | DropAgenda():
+        case PutAgenda() | DropAgenda() | PutRefund():
             return None
         case _:
             assert_never(write)
@@ -122,6 +126,8 @@ def _operations(write: LedgerWrite) -> list[Operation]:
             return _submission_operations(submission, etag)
         case PutAgenda(entry):
             return [Put(keys.agenda_row(entry), {})]
+        case PutRefund(refund):
+            return [Create(keys.refund_row(refund.key, refund.id), {"refund": to_stored(refund)})]
         case DropAgenda(entry):
             return [Delete(keys.agenda_row(entry.value), entry.etag)]
         case _:

@@ -20,16 +20,8 @@ from shared.ports import (
 from shared.storage import keys
 from shared.storage.limits import check_batch
 from shared.storage.mapping import event_text, pack, partial_from, partial_text, text_of, unpack
-from shared.storage.tables import (
-    Clash,
-    Create,
-    Done,
-    Operation,
-    Put,
-    Table,
-    Tables,
-    create_or_replace,
-)
+from shared.storage.operations import Clash, Create, Done, Operation, Put, create_or_replace
+from shared.storage.tables import Table, Tables
 
 
 class TableUsageLog:
@@ -67,6 +59,12 @@ class TableUsageLog:
     def days(self) -> set[date]:
         found = map(keys.day_of_table, self._tables.names(keys.USAGE_PREFIX))
         return {day for day in found if day is not None}
+
+    def make_day(self, day: date) -> None:
+        self._day(day).make()
+
+    def drop_day(self, day: date) -> None:
+        self._day(day).drop()
 
     def put_hint(self, shard: Shard, arrival_hour: datetime, day: date) -> None:
         hints = self._tables.table(keys.HINTS)

@@ -7,7 +7,7 @@ from typing import assert_never
 
 from shared.domain.errors import ConcurrentUpdate
 from shared.domain.ids import Resource, Shard
-from shared.domain.metering.ledger import LedgerKey, LedgerRow
+from shared.domain.metering.ledger import LedgerKey, LedgerRow, Refund
 from shared.domain.metering.submission import Submission
 from shared.ports import (
     AgendaEntry,
@@ -15,6 +15,7 @@ from shared.ports import (
     Etag,
     LedgerWrite,
     PutAgenda,
+    PutRefund,
     PutRow,
     PutSubmission,
     Versioned,
@@ -31,6 +32,7 @@ class _Partition:
     submissions: dict[Resource, dict[_Slot, Versioned[Submission]]] = field(default_factory=dict)
     unsettled: dict[_Slot, Versioned[Submission]] = field(default_factory=dict)
     agenda: dict[AgendaEntry, Etag] = field(default_factory=dict)
+    refunds: dict[tuple[LedgerKey, str], Refund] = field(default_factory=dict)
 
 
 class FakeLedger:
@@ -58,6 +60,10 @@ class FakeLedger:
         for write in writes:
             _check_version(partition, write)
         return [self._apply(partition, write) for write in writes]
+
+    def refunds(self, shard: Shard, resource: Resource) -> list[Refund]:
+        found = self._of(shard).refunds.items()
+        return [refund for (key, _), refund in found if key.resource == resource]
 
     def submissions(
         self, shard: Shard, resource: Resource, since: datetime
@@ -90,6 +96,9 @@ class FakeLedger:
             case DropAgenda(entry):
                 del partition.agenda[entry.value]
                 return ""
+            case PutRefund(refund):
+                partition.refunds[refund.key, refund.id] = refund
+                return ""
             case _:
                 assert_never(write)
 
@@ -112,6 +121,8 @@ def _identity(write: LedgerWrite) -> object:
             return entry
         case DropAgenda(entry):
             return entry.value
+        case PutRefund(refund):
+            return refund.key, refund.id
         case _:
             assert_never(write)
 
@@ -126,6 +137,9 @@ def _check_version(partition: _Partition, write: LedgerWrite) -> None:
             _expect(of_submission.get((submission.key, submission.hour)), etag)
         case PutAgenda():
             pass
+        case PutRefund(refund):
+            if (refund.key, refund.id) in partition.refunds:
+                raise ConcurrentUpdate(f"refund {refund.id} is recorded already")
         case DropAgenda(entry):
             if partition.agenda.get(entry.value) != entry.etag:
                 raise ConcurrentUpdate("an agenda entry is not at the version read")

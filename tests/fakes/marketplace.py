@@ -3,16 +3,17 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from urllib.parse import unquote
 
 from shared.domain.errors import InvalidInput, Rejected, Throttled, Unavailable
-from shared.domain.ids import SubscriptionId, is_guid
+from shared.domain.ids import DimensionId, Resource, SubscriptionId, is_guid
 from shared.domain.lifecycle.available_plan import AvailablePlan
 from shared.domain.lifecycle.operation import Operation, OperationStatus
 from shared.domain.lifecycle.purchase import MarketplaceSubscription, Purchase
 from shared.domain.lifecycle.subscription import SubscriptionStatus
+from shared.domain.metering.reconciliation import ReportedUsage
 from shared.domain.metering.submission import (
     Accepted,
     Answer,
@@ -23,7 +24,7 @@ from shared.domain.metering.submission import (
     Unknown,
 )
 from shared.domain.money import ZERO
-from shared.domain.period import hour_of
+from shared.domain.period import day_of, hour_of
 from shared.marketplace.convert import fault_of_quantity
 from shared.ports import Clock
 from tests.fakes.marketplace_register import PLANS, Register, Sold
@@ -132,6 +133,20 @@ class FakeMarketplace(Register):
             batch = [submissions[index] for index in sent.values()]
             answers |= zip(sent.values(), self._batch(batch), strict=True)
         return [answers[index] for index in range(len(submissions))]
+
+    def usage_of(self, day: date) -> list[ReportedUsage]:
+        def work(_: datetime) -> list[ReportedUsage]:
+            sums: dict[tuple[str, str], Decimal] = {}
+            for (resource, dimension, hour), event in self.held.items():
+                if day_of(hour) == day:
+                    key = (resource, dimension)
+                    sums[key] = sums.get(key, ZERO) + event.submission.quantity
+            return [
+                ReportedUsage(Resource(resource), DimensionId(dimension), day, total)
+                for (resource, dimension), total in sums.items()
+            ]
+
+        return self._called("usage_of", work)
 
     def _batch(self, batch: list[Submission]) -> list[Answer]:
         def judge(count: int, at: datetime) -> list[Answer]:

@@ -40,6 +40,7 @@ class FakeUsageLog:
 
     def __init__(self) -> None:
         self._partitions: dict[tuple[date, Shard], _Partition] = {}
+        self._made: set[date] = set()
         self._hints: dict[Shard, set[tuple[datetime, date]]] = {}
         self._versions = Versions()
 
@@ -69,7 +70,10 @@ class FakeUsageLog:
         return [None if row is None else row.payload_hash for row in found]
 
     def days(self) -> set[date]:
-        return {day for day, _ in self._partitions}
+        return {day for day, _ in self._partitions} | self._made
+
+    def make_day(self, day: date) -> None:
+        self._made.add(day)
 
     def put_hint(self, shard: Shard, arrival_hour: datetime, day: date) -> None:
         self._hints.setdefault(shard, set()).add((arrival_hour, day))
@@ -96,7 +100,7 @@ class FakeUsageLog:
         return [row for partition in self._partitions.values() for row in partition.events.values()]
 
     def drop_day(self, day: date) -> None:
-        """Drop a day's table, as retention does."""
+        self._made.discard(day)
         for key in [key for key in self._partitions if key[0] == day]:
             del self._partitions[key]
 

@@ -8,6 +8,7 @@ from shared.domain.lifecycle.subscription import Subscription, SubscriptionStatu
 from shared.domain.metering.ledger import LedgerRow
 from shared.domain.metering.slots import MARKETPLACE_WINDOW, choose_slot, final_due
 from shared.domain.metering.submission import Submission
+from shared.domain.money import ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ def plan_intent(
     ``rated`` is noted. A total below what is committed is worked off: nothing is sent until
     usage catches up (semantics, rule 21).
     """
-    noted = replace(row, rated=total)
+    noted = replace(row, rated=total, written_off=_lost(row, total, subscription, now))
     delta = total - row.committed
     unchanged = None if noted == row else Intent(noted, None)
     if delta <= 0:
@@ -61,9 +62,19 @@ def plan_intent(
     return Intent(intended, submission)
 
 
+def left_over(row: LedgerRow, total: Decimal, subscription: Subscription, now: datetime) -> bool:
+    """Whether something remains that can still be charged in a later hour."""
+    return total > row.committed and not _closed(subscription, now)
+
+
 def _chargeable(subscription: Subscription) -> bool:
     """Subscribed, or ended: hours before the end are still taken for a day."""
     return subscription.status in (SubscriptionStatus.SUBSCRIBED, SubscriptionStatus.UNSUBSCRIBED)
+
+
+def _closed(subscription: Subscription, now: datetime) -> bool:
+    """Whether the Marketplace takes nothing of the subscription any more."""
+    return subscription.end is not None and now - subscription.end > MARKETPLACE_WINDOW
 
 
 def _flushed(
@@ -75,10 +86,13 @@ def _flushed(
     return Intent(replace(row, flushed=True), None)
 
 
-def written_off(row: LedgerRow, subscription: Subscription, now: datetime) -> Decimal:
-    """Units that can no longer be charged: the subscription ended more than a day ago."""
-    if subscription.end is None or row.open_hour is not None:
-        return Decimal(0)
-    if now - subscription.end <= MARKETPLACE_WINDOW:
-        return Decimal(0)
-    return max(Decimal(0), row.rated - row.committed)
+def _lost(row: LedgerRow, total: Decimal, subscription: Subscription, now: datetime) -> Decimal:
+    """Units that can no longer be charged, once nothing of the row is under way."""
+    if not _closed(subscription, now) or row.open_hour is not None:
+        return ZERO
+    return max(ZERO, total - row.committed)
+
+
+def refunded(row: LedgerRow, units: Decimal) -> LedgerRow:
+    """The row after Microsoft gave ``units`` back: the ledger again says what was really paid."""
+    return replace(row, committed=row.committed - units, refunded=row.refunded + units)

@@ -28,7 +28,9 @@ class LedgerRow:
     ``rated`` is the total last computed; ``committed`` includes what is in flight or
     uncertain; ``open_hour`` names the one submission under way, which blocks the next;
     ``used_hours`` are the hours of the last day that carry a submission; ``flushed`` says that
-    the final submission after the end of the subscription has been decided.
+    the final submission after the end of the subscription has been decided; ``refunded`` is
+    what Microsoft gave back (taken off ``committed``); ``written_off`` is what can no longer
+    be charged.
     """
 
     key: LedgerKey
@@ -38,9 +40,23 @@ class LedgerRow:
     open_hour: datetime | None = None
     used_hours: tuple[datetime, ...] = ()
     flushed: bool = False
+    refunded: Decimal = ZERO
+    written_off: Decimal = ZERO
 
     def remembering(self, hour: datetime) -> tuple[datetime, ...]:
         """``used_hours`` with ``hour`` added and those too old to matter left out."""
         newest = max((hour, *self.used_hours))
         kept = {used for used in self.used_hours if newest - used <= REMEMBERED}
         return tuple(sorted(kept | {hour}))
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Units that Microsoft gave back to a customer; ``id`` is the caller's, used once."""
+
+    key: LedgerKey
+    id: str
+    units: Decimal
+    at: datetime
+    by: str
+    note: str = ""

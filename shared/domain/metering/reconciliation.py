@@ -37,7 +37,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Comparison:
     """One comparison of a day; ``ours`` and ``theirs`` are units."""
 
     resource: Resource
@@ -82,7 +82,7 @@ def settle_day(submissions: Sequence[Submission], reported: Decimal) -> tuple[Se
 
 def compare(
     resource: Resource, dimension: DimensionId, day: date, ours: Decimal, theirs: Decimal
-) -> Finding:
+) -> Comparison:
     """Compare the sums of a day."""
     if ours == theirs:
         verdict = Verdict.MATCHED
@@ -92,4 +92,4 @@ def compare(
         verdict = Verdict.FOREIGN
     else:
         verdict = Verdict.MISMATCHED
-    return Finding(resource, dimension, day, ours, theirs, verdict)
+    return Comparison(resource, dimension, day, ours, theirs, verdict)

@@ -42,7 +42,8 @@ class Submission:
     """Frozen facts (key, hour, quantity, plan) and the state that answers move.
 
     ``attempts`` counts sends whose outcome may be unknown; it is written before each send.
-    ``billed`` is what the Marketplace holds for the hour, once known.
+    ``billed`` is what the Marketplace holds for the hour, once known. For an uncertain one
+    ``reported`` is the sum of its day in the usage report, read at ``reported_at``.
     """
 
     key: LedgerKey
@@ -58,6 +59,8 @@ class Submission:
     not_before: datetime | None = None
     usage_event_id: str = ""
     final: bool = False
+    reported: Decimal | None = None
+    reported_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

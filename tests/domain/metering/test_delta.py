@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.domain.ids import AccountCode, DimensionId, Resource, SubscriptionId
 from shared.domain.lifecycle.subscription import PlanSpell, Subscription, SubscriptionStatus
-from shared.domain.metering.delta import Intent, plan_intent, written_off
+from shared.domain.metering.delta import Intent, left_over, plan_intent, refunded
 from shared.domain.metering.ledger import REMEMBERED, LedgerKey, LedgerRow
 from shared.domain.metering.submission import SubmissionState
 from shared.domain.period import HOUR
@@ -156,13 +156,35 @@ def test_a_day_after_the_end_nothing_can_be_sent() -> None:
     assert intent == Intent(replace(told(9, 5), flushed=True), None)
 
 
+def lost(row: LedgerRow, total: int, sold: Subscription, now: datetime) -> Decimal:
+    intent = plan_intent(row, Decimal(total), sold, now, GRACE)
+    return intent.row.written_off if intent else row.written_off
+
+
 def test_what_remains_a_day_after_the_end_is_written_off() -> None:
     row, over = told(9, 5), ended(timedelta(hours=24))
-    assert written_off(row, over, NOW) == 0
-    assert written_off(row, over, NOW + timedelta(seconds=1)) == 4
-    assert written_off(replace(row, open_hour=CLOSED), over, NOW + HOUR) == 0
-    assert written_off(told(5, 9), over, NOW + HOUR) == 0
-    assert written_off(row, ACTIVE, NOW + HOUR) == 0
+    assert lost(row, 9, over, NOW) == 0
+    assert lost(row, 9, over, NOW + timedelta(seconds=1)) == 4
+    assert lost(replace(row, open_hour=CLOSED), 9, over, NOW + HOUR) == 0
+    assert lost(told(5, 9), 5, over, NOW + HOUR) == 0
+    assert lost(row, 9, ACTIVE, NOW + HOUR) == 0
+
+
+def test_what_was_written_off_and_proves_paid_is_written_back() -> None:
+    row, over = replace(told(9, 9), written_off=Decimal(4)), ended(timedelta(hours=24))
+    assert lost(row, 9, over, NOW + HOUR) == 0
+
+
+def test_nothing_is_left_over_once_nothing_can_be_sent() -> None:
+    over = ended(timedelta(hours=24))
+    assert left_over(told(9, 5), Decimal(9), over, NOW)
+    assert not left_over(told(9, 9), Decimal(9), over, NOW)
+    assert not left_over(told(9, 5), Decimal(9), over, NOW + timedelta(seconds=1))
+
+
+def test_a_refund_is_taken_off_what_is_committed() -> None:
+    row = refunded(told(9, 9), Decimal(4))
+    assert row == replace(told(9, 5), refunded=Decimal(4))
 
 
 def test_used_hours_are_remembered_beyond_the_window() -> None:

@@ -1,0 +1,34 @@
+"""A finding: something that does not add up and that people should look at."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class FindingKind(StrEnum):
+    """What was found."""
+
+    QUANTITY_DIFFERS = "quantity-differs"
+    """The Marketplace holds another quantity for an hour than was sent."""
+    UNCERTAIN = "uncertain"
+    """Whether an hour was accepted is not known and waits for the usage report."""
+    WRITTEN_OFF = "written-off"
+    """Usage that can no longer be charged."""
+    REPORT_MISMATCH = "report-mismatch"
+    """The Marketplace's sum of a day is not ours."""
+    FOLD_BEHIND = "fold-behind"
+    """The audit found usage that no run had folded."""
+    ACCOUNT_FAILED = "account-failed"
+    """An account could not be rated or billed."""
+    CLOCK_SKEW = "clock-skew"
+    """This machine's clock is far from the storage service's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding. ``subject`` names what it is about; kind and subject together identify it."""
+
+    kind: FindingKind
+    subject: str
+    detail: str
+    at: datetime
