@@ -12,7 +12,8 @@ from shared.ports import Etag, Versioned
 from shared.storage import keys
 from shared.storage.limits import Property, check_account
 from shared.storage.mapping import dumps, from_stored, pack, text_of, to_stored, unpack
-from shared.storage.tables import Clash, Create, Delete, Done, Operation, Put, Replace, Row, Tables
+from shared.storage.operations import Clash, Create, Delete, Done, Operation, Put, Replace
+from shared.storage.tables import Row, Tables
 
 
 class TableAccounts:

@@ -9,11 +9,11 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from typing import assert_never
 from urllib.parse import quote
 
 from shared.storage.limits import Property
-from shared.storage.tables import Create, Delete, Operation, Put, Replace
+from shared.storage.operations import Create, Delete, Operation, Put, Replace
 
 BATCH_BOUNDARY = "batch_metering"
 CHANGESET_BOUNDARY = "changeset_metering"
@@ -36,6 +36,7 @@ _TAIL = f"--{CHANGESET_BOUNDARY}--\r\n--{BATCH_BOUNDARY}--\r\n"
 
 _STATUS = re.compile(rb"^HTTP/1\.1 (\d{3})", re.MULTILINE)
 _ETAG = re.compile(rb"^etag: *(.+?)\r?$", re.MULTILINE | re.IGNORECASE)
+_CODE = re.compile(rb'"code"\s*:\s*"(\w+)"')
 _MESSAGE_INDEX = re.compile(r"^(\d+):")
 
 
@@ -87,6 +88,8 @@ def _request(table_url: str, partition: str, operation: Operation) -> str:
         case Delete(row, etag):
             address = _address(table_url, partition, row)
             return f"DELETE {address}{_HEADERS}If-Match: {etag or '*'}\r\n\r\n\r\n"
+        case _:
+            assert_never(operation)
 
 
 def _address(table_url: str, partition: str, row: str) -> str:
@@ -102,21 +105,11 @@ def _literal(key: str) -> str:
 def _entity(partition: str, row: str, properties: Mapping[str, Property]) -> str:
     entity: dict[str, object] = {"PartitionKey": partition, "RowKey": row}
     for name, value in properties.items():
-        match value:
-            case str() | bool():
-                entity[name] = value
-            case bytes():
-                entity[name] = base64.b64encode(value).decode()
-                entity[f"{name}@odata.type"] = "Edm.Binary"
-            case datetime():
-                entity[name] = value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-                entity[f"{name}@odata.type"] = "Edm.DateTime"
-            case int():
-                entity[name] = str(value)
-                entity[f"{name}@odata.type"] = "Edm.Int64"
-            case float():
-                entity[name] = value
-                entity[f"{name}@odata.type"] = "Edm.Double"
+        if isinstance(value, bytes):
+            entity[name] = base64.b64encode(value).decode()
+            entity[f"{name}@odata.type"] = "Edm.Binary"
+        else:
+            entity[name] = value
     return json.dumps(entity, separators=(",", ":"))
 
 
@@ -136,6 +129,12 @@ def etags_of(body: bytes) -> list[str]:
     parts = _STATUS.split(body)[2::2]
     found = (_ETAG.search(part) for part in parts)
     return [match.group(1).decode() if match else "" for match in found]
+
+
+def code_in(body: bytes) -> str:
+    """Azure's name for the error in an answer, empty where it gives none."""
+    found = _CODE.search(body)
+    return found[1].decode() if found else ""
 
 
 def _failure(body: bytes, status: int) -> Failed:

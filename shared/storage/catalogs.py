@@ -7,7 +7,8 @@ from shared.domain.errors import ConcurrentUpdate, Unavailable
 from shared.ports import CatalogVersion
 from shared.storage import keys
 from shared.storage.mapping import from_stored, pack, text_of, to_stored, unpack
-from shared.storage.tables import Clash, Create, Row, Tables, create_or_replace
+from shared.storage.operations import Clash, Create, create_or_replace
+from shared.storage.tables import Row, Tables
 
 
 class TableCatalogs:

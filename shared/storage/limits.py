@@ -37,7 +37,8 @@ _OPERATION_OVERHEAD: Final = 2048
 _DIGEST_WIRE_BYTES: Final = 11
 """Bytes that one distinct value of a partial takes in a transaction."""
 
-type Property = str | bytes | int | bool | float | datetime
+type Property = str | bytes
+"""Numbers and times are stored as text, so that nothing is rounded."""
 
 
 def utf16_bytes(text: str) -> int:
@@ -100,23 +101,19 @@ def check_transaction(entities: Iterable[Mapping[str, Property]]) -> None:
         raise TooLarge(f"a transaction takes {TRANSACTION_BYTES} bytes, not {size}")
 
 
-def operation_bytes(entity: Mapping[str, Property]) -> int:
-    """How much an entity's operation adds to a transaction, at most."""
+def operation_bytes(properties: Mapping[str, Property]) -> int:
+    """How much an operation that stores ``properties`` adds to a transaction, at most."""
     size = _OPERATION_OVERHEAD
-    for name, value in entity.items():
+    for name, value in properties.items():
         if isinstance(value, bytes):
             size += 2 * len(name) + 40 + (len(value) + 2) // 3 * 4
-        elif isinstance(value, str):
-            size += len(name) + 6 + len(json.dumps(value))
         else:
-            size += 2 * len(name) + 80
+            size += len(name) + 6 + len(json.dumps(value))
     return size
 
 
 def _stored_bytes(value: Property) -> int:
-    if isinstance(value, str):
-        return utf16_bytes(value)
-    return len(value) if isinstance(value, bytes) else 8
+    return utf16_bytes(value) if isinstance(value, str) else len(value)
 
 
 def check_batch(batch: UsageBatch) -> None:

@@ -10,7 +10,8 @@ from shared.ports import ParkedEvent
 from shared.storage import keys
 from shared.storage.limits import ENTITIES, PACKED_BYTES, Property, operation_bytes
 from shared.storage.mapping import event_from, event_text, pack, text_of, unpack
-from shared.storage.tables import Create, Done, Row, Tables
+from shared.storage.operations import Create, Done
+from shared.storage.tables import Row, Tables
 
 type _Identity = tuple[str, str]
 """Partition and row of a parked event."""

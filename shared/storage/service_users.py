@@ -8,7 +8,8 @@ from typing import Final
 
 from shared.domain.serviceuser import ServiceUser
 from shared.storage.mapping import from_stored, text_of, to_stored
-from shared.storage.tables import Replace, Row, Tables
+from shared.storage.operations import Replace
+from shared.storage.tables import Row, Tables
 
 TABLE: Final = "ServiceUsers"
 PARTITION: Final = "serviceUsers"

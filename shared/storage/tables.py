@@ -1,52 +1,33 @@
-"""Tables of Azure Table storage: the only place that knows the SDK and its errors."""
+"""Tables of Azure Table storage: the only place where requests are sent to it."""
 
-import contextlib
+import base64
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import requests
-from azure.core import MatchConditions
-from azure.core.credentials import TokenCredential
-from azure.core.exceptions import (
-    AzureError,
-    HttpResponseError,
-    ResourceNotFoundError,
-)
+from azure.core.credentials import AzureNamedKeyCredential, TokenCredential
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.core.pipeline import PipelineResponse
 from azure.core.pipeline.transport import RequestsTransport
-from azure.data.tables import (
-    TableClient,
-    TableEntity,
-    TableServiceClient,
-    TableTransactionError,
-    UpdateMode,
-)
+from azure.data.tables import TableClient, TableEntity, TableServiceClient
 
 from shared.config import Settings
-from shared.domain.errors import (
-    ConcurrentUpdate,
-    MeteringError,
-    Rejected,
-    Throttled,
-    TooLarge,
-    Unavailable,
-)
+from shared.domain.errors import InvalidInput, Unavailable
 from shared.ports import Etag
+from shared.storage.batch_wire import Failed, Succeeded
 from shared.storage.clock import StorageClock
+from shared.storage.faults import BEING_DELETED, code_of, error_of, translated
 from shared.storage.keys import RowRange, illegal_characters
-from shared.storage.limits import (
-    Property,
-    check_comparisons,
-    check_once,
-    check_transaction,
-)
+from shared.storage.lean import CONNECT_SECONDS, READ_SECONDS, Bearer, LeanTransactions, SharedKey
+from shared.storage.limits import Property, check_comparisons, check_once, check_transaction
+from shared.storage.operations import Clash, Create, Delete, Done, Operation, Put
 
 WRITE_OPTIONS: Final[Mapping[str, Any]] = {
     "retry_total": 0,
-    "connection_timeout": 3,
-    "read_timeout": 6,
+    "connection_timeout": CONNECT_SECONDS,
+    "read_timeout": READ_SECONDS,
 }
 """Writes are sent once. Three of them, as a missing table needs, end within 30 seconds: a change
 mark must not arrive later than that after its hour was read."""
@@ -61,6 +42,10 @@ READ_OPTIONS: Final[Mapping[str, Any]] = {
 CONNECTIONS: Final = 64
 """Connections kept open: one for each shard and account that is handled at the same time."""
 
+_CLASHES: Final = frozenset({404, 409, 412})
+
+type Response = PipelineResponse[Any, Any]
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -72,68 +57,19 @@ class Row:
     properties: Mapping[str, Property]
 
 
-@dataclass(frozen=True, slots=True)
-class Create:
-    """Store a row that must not be there yet."""
-
-    row: str
-    properties: Mapping[str, Property]
-
-
-@dataclass(frozen=True, slots=True)
-class Replace:
-    """Replace a row that must be there, at version ``etag`` unless that is ``None``."""
-
-    row: str
-    properties: Mapping[str, Property]
-    etag: Etag | None
-
-
-@dataclass(frozen=True, slots=True)
-class Put:
-    """Store a row, whether it is there or not."""
-
-    row: str
-    properties: Mapping[str, Property]
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """Remove a row that must be there, at version ``etag`` unless that is ``None``."""
-
-    row: str
-    etag: Etag | None
-
-
-type Response = PipelineResponse[Any, Any]
-
-type Operation = Create | Replace | Put | Delete
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """All operations took effect; the new version of each row, empty for removed ones."""
-
-    etags: tuple[Etag, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Clash:
-    """None took effect: the row of operation ``index`` is there, gone, or at another version."""
-
-    index: int
-
-
-def create_or_replace(row: str, properties: Mapping[str, Property], etag: Etag | None) -> Operation:
-    """The write that expects version ``etag``, or no row when that is ``None``."""
-    return Create(row, properties) if etag is None else Replace(row, properties, etag)
+def _row(entity: TableEntity) -> Row:
+    properties: dict[str, Property] = dict(entity)
+    partition = str(properties.pop("PartitionKey", ""))
+    key = str(properties.pop("RowKey", ""))
+    return Row(key, partition, str(entity.metadata["etag"]), properties)
 
 
 class Table:
     """One table. Reading one that is missing finds nothing; writing makes it."""
 
-    def __init__(self, client: TableClient, known: set[str]) -> None:
+    def __init__(self, client: TableClient, sender: LeanTransactions, known: set[str]) -> None:
         self._client = client
+        self._sender = sender
         self._known = known
 
     def get(self, partition: str, row: str, select: list[str] | None = None) -> Row | None:
@@ -153,7 +89,7 @@ class Table:
     def _get(
         self, partition: str, row: str, select: list[str] | None, options: Mapping[str, Any]
     ) -> Row | None:
-        with _translated():
+        with translated():
             try:
                 return _row(self._client.get_entity(partition, row, select=select, **options))
             except ResourceNotFoundError:
@@ -192,7 +128,7 @@ class Table:
         self, conditions: list[str], parameters: dict[str, str], select: list[str] | None
     ) -> Iterator[Row]:
         check_comparisons(len(conditions))
-        with _translated():
+        with translated():
             found = self._client.query_entities(
                 " and ".join(conditions), parameters=parameters, select=select, **READ_OPTIONS
             )
@@ -210,17 +146,31 @@ class Table:
             case Clash():
                 return None
 
-    def put(self, partition: str, row: str, properties: Mapping[str, Property]) -> Etag:
+    def put(self, partition: str, row: str, properties: Mapping[str, Property]) -> None:
         """Store a row, whether it is there or not."""
-        match self.transact(partition, [Put(row, properties)]):
-            case Done(etags):
-                return etags[0]
-            case Clash():
-                raise Unavailable(f"storage refused to put {row}, which nothing can prevent")
+        if isinstance(self.transact(partition, [Put(row, properties)]), Clash):
+            raise Unavailable(f"the table of {row} is being removed")
 
     def delete(self, partition: str, row: str) -> None:
         """Remove a row; missing is fine."""
         self.transact(partition, [Delete(row, None)])
+
+    def make(self) -> None:
+        """Make the table; one that is there is fine."""
+        with translated():
+            try:
+                self._client.create_table(**WRITE_OPTIONS)
+            except HttpResponseError as exc:
+                if exc.status_code != 409 or code_of(exc) == BEING_DELETED:
+                    raise
+
+    def drop(self) -> None:
+        """Remove the table with all its rows; missing is fine. Azure keeps its name a while."""
+        with translated():
+            try:
+                self._client.delete_table(**WRITE_OPTIONS)
+            except ResourceNotFoundError:
+                return
 
     def transact(self, partition: str, operations: Sequence[Operation]) -> Done | Clash:
         """Carry out all operations on one partition or none of them; sent once.
@@ -228,152 +178,67 @@ class Table:
         A missing table is made, and the operations sent again: certainly nothing was done then.
         Raises ``TooLarge`` before sending anything that Azure would not take.
         """
-        batch = [_operation(partition, operation) for operation in operations]
-        check_once([operation.row for operation in operations])
-        check_transaction(entity for _, entity, _ in batch)
-        _check_keys([partition, *(operation.row for operation in operations)])
-        with _translated():
-            try:
-                return self._send(batch)
-            except HttpResponseError as exc:
-                if not self._may_be_missing(exc):
-                    return _clash(exc)
-            self._make()
-            try:
-                return self._send(batch)
-            except HttpResponseError as exc:
-                return _clash(exc)
+        _check(partition, operations)
+        name = self._client.table_name
+        answer = self._sender.send(name, partition, operations)
+        if isinstance(answer, Failed) and self._may_be_missing(answer):
+            self.make()
+            answer = self._sender.send(name, partition, operations)
+        if isinstance(answer, Succeeded):
+            self._known.add(name)
+            return Done(answer.etags)
+        if answer.status in _CLASHES and answer.code != BEING_DELETED:
+            return Clash(answer.index)
+        raise error_of(answer.status, answer.code)
 
-    def _send(self, batch: "Sequence[_Sent]") -> Done:
-        try:
-            answers = self._client.submit_transaction(batch, **WRITE_OPTIONS)
-        except (ValueError, LookupError, AttributeError) as exc:
-            # What the SDK stumbles over when a gateway answers in the place of storage.
-            raise Unavailable("table storage's answer to a transaction makes no sense") from exc
-        if len(answers) != len(batch):
-            raise Unavailable(f"{len(answers)} answers to {len(batch)} operations")
-        self._known.add(self._client.table_name)
-        return Done(tuple(str(answer.get("etag", "")) for answer in answers))
-
-    def _may_be_missing(self, exc: HttpResponseError) -> bool:
+    def _may_be_missing(self, answer: Failed) -> bool:
         # A missing row has the same status, and not every service names the difference.
         unknown = self._client.table_name not in self._known
-        return exc.status_code == 404 and (unknown or _code_of(exc) == "TableNotFound")
-
-    def _make(self) -> None:
-        try:
-            self._client.create_table(**WRITE_OPTIONS)
-        except HttpResponseError as exc:
-            if exc.status_code != 409 or _code_of(exc) == BEING_DELETED:
-                raise
+        return answer.status == 404 and (unknown or answer.code == "TableNotFound")
 
 
-def _clash(exc: HttpResponseError) -> Clash:
-    """Which operation did not find its row as expected. Raises ``exc`` when that is not it."""
-    if exc.status_code not in _CLASHES or _code_of(exc) == BEING_DELETED:
-        raise exc
-    return Clash(exc.index if isinstance(exc, TableTransactionError) else 0)
-
-
-def _code_of(exc: AzureError) -> str:
-    code = getattr(exc, "error_code", None) or ""
-    return str(getattr(code, "value", code))
-
-
-_CLASHES: Final = frozenset({404, 409, 412})
-
-BEING_DELETED: Final = "TableBeingDeleted"
-"""Azure keeps the name of a dropped table for a while."""
-
-type _Sent = tuple[str, dict[str, Any], dict[str, Any]]
-
-
-def _operation(partition: str, operation: Operation) -> _Sent:
-    keys: dict[str, Any] = {"PartitionKey": partition, "RowKey": operation.row}
-    match operation:
-        case Create(_, properties):
-            return "create", {**keys, **properties}, {}
-        case Put(_, properties):
-            return "upsert", {**keys, **properties}, {"mode": UpdateMode.REPLACE}
-        case Replace(_, properties, etag):
-            options = {"mode": UpdateMode.REPLACE, **_condition(etag)}
-            return "update", {**keys, **properties}, options
-        case Delete(_, etag):
-            return "delete", keys, _condition(etag)
-
-
-def _condition(etag: Etag | None) -> dict[str, Any]:
-    if etag is None:
-        return {}
-    return {"etag": etag, "match_condition": MatchConditions.IfNotModified}
-
-
-def _check_keys(keys: Iterable[str]) -> None:
-    found = illegal_characters(keys)
-    if found:
-        raise ValueError(f"keys must not hold {sorted(found)}")
-
-
-def _row(entity: TableEntity) -> Row:
-    properties: dict[str, Property] = dict(entity)
-    partition = str(properties.pop("PartitionKey", ""))
-    key = str(properties.pop("RowKey", ""))
-    return Row(key, partition, str(entity.metadata["etag"]), properties)
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except AzureError as exc:
-        raise _domain_error(exc) from exc
-
-
-def _domain_error(exc: AzureError) -> MeteringError:
-    if not isinstance(exc, HttpResponseError) or exc.status_code is None:
-        return Unavailable(f"table storage gave no answer: {type(exc).__name__}")
-    status, code = exc.status_code, _code_of(exc)
-    answered = f"table storage answered {status} {code}".rstrip()
-    if status == 429 or (status == 503 and code == "ServerBusy"):
-        return Throttled(answered, _retry_after(exc))
-    if status >= 500 or status == 408 or code == BEING_DELETED:
-        return Unavailable(answered)
-    if status == 413:
-        return TooLarge(answered)
-    return ConcurrentUpdate(answered) if status == 412 else Rejected(answered, status)
-
-
-def _retry_after(exc: HttpResponseError) -> float:
-    headers = getattr(exc.response, "headers", {})
-    try:
-        return float(headers.get("Retry-After", "1"))
-    except ValueError:
-        return 1.0
+def _check(partition: str, operations: Sequence[Operation]) -> None:
+    rows = [operation.row for operation in operations]
+    check_once(rows)
+    check_transaction(
+        {
+            "PartitionKey": partition,
+            "RowKey": operation.row,
+            **({} if isinstance(operation, Delete) else operation.properties),
+        }
+        for operation in operations
+    )
+    illegal = illegal_characters([partition, *rows])
+    if illegal:
+        raise ValueError(f"keys must not hold {sorted(illegal)}")
 
 
 class Tables:
     """All tables of a storage account, or those whose names begin with ``prefix``."""
 
-    def __init__(self, service: TableServiceClient, clock: StorageClock, prefix: str = "") -> None:
+    def __init__(
+        self,
+        service: TableServiceClient,
+        sender: LeanTransactions,
+        clock: StorageClock,
+        prefix: str = "",
+    ) -> None:
         self._service = service
+        self._sender = sender
         self._prefix = prefix
         self._known: set[str] = set()
-        self._tables: dict[str, Table] = {}
         self.clock = clock
 
     def table(self, name: str) -> Table:
         """The table of that name; whether it exists shows when it is used."""
-        full = self._prefix + name
-        table = self._tables.get(full)
-        if table is None:
-            table = self._tables[full] = Table(self._service.get_table_client(full), self._known)
-        return table
+        client = self._service.get_table_client(self._prefix + name)
+        return Table(client, self._sender, self._known)
 
     def names(self, beginning: str) -> list[str]:
         """Names of the tables there are that begin with ``beginning``."""
         first = self._prefix + beginning
         before = first[:-1] + chr(ord(first[-1]) + 1)
-        with _translated():
+        with translated():
             found = self._service.query_tables(
                 "TableName ge @first and TableName lt @before",
                 parameters={"first": first, "before": before},
@@ -381,17 +246,10 @@ class Tables:
             )
             return [item.name.removeprefix(self._prefix) for item in found]
 
-    def drop(self, name: str) -> None:
-        """Drop a table; missing is fine. Azure keeps its name for a while after."""
-        with _translated():
-            try:
-                self._service.delete_table(self._prefix + name, **WRITE_OPTIONS)
-            except ResourceNotFoundError:
-                return
-
     def close(self) -> None:
         """Close the connections."""
         self._service.close()
+        self._sender.close()
 
 
 def open_tables(
@@ -415,7 +273,19 @@ def open_tables(
         service = TableServiceClient.from_connection_string(settings.tables_connection, **options)
     else:
         service = TableServiceClient(settings.tables_endpoint, credential=credential, **options)
-    return Tables(service, clock, prefix)
+    signer = _signer(service.credential)
+    return Tables(service, LeanTransactions(service.url, signer, clock, CONNECTIONS), clock, prefix)
+
+
+def _signer(credential: object) -> SharedKey | Bearer:
+    match credential:
+        case AzureNamedKeyCredential():
+            account, key = credential.named_key
+            return SharedKey(account, base64.b64decode(key))
+        case TokenCredential():
+            return Bearer(credential)
+        case _:
+            raise InvalidInput("table storage takes an account key or a token, nothing else")
 
 
 def _transport() -> RequestsTransport:

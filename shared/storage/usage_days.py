@@ -35,16 +35,8 @@ from shared.storage.mapping import (
     text_of,
     unpack_bytes,
 )
-from shared.storage.tables import (
-    Clash,
-    Delete,
-    Operation,
-    Put,
-    Row,
-    Table,
-    Tables,
-    create_or_replace,
-)
+from shared.storage.operations import Clash, Delete, Operation, Put, create_or_replace
+from shared.storage.tables import Row, Table, Tables
 
 INLINE_BYTES = 8 * 1024
 """A larger cell overflows: 96 cells of this size fit in a row of 1 MiB."""
