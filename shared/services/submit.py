@@ -170,6 +170,7 @@ class Submit:
         """Write submissions and ledger rows together."""
         writes: list[LedgerWrite] = []
         rows: dict[int, LedgerRow] = {}
+        unfinished: set[AccountCode] = set()
         for one in answered:
             settled = one.settlement.submission
             writes.append(PutSubmission(settled, one.submission.etag))
@@ -180,12 +181,12 @@ class Submit:
             rows[len(writes)] = row
             writes.append(PutRow(row, stored.etag))
             if row.rated > row.committed:
-                writes.append(PutAgenda(AgendaEntry(hour_of(now), row.account)))
+                unfinished.add(row.account)
+        writes += [PutAgenda(AgendaEntry(hour_of(now), account)) for account in sorted(unfinished)]
         etags = self._ledger.write(shard, writes)
         for index, row in rows.items():
             known[row.key] = Versioned(row, etags[index])
-            if row.rated > row.committed:
-                result.unfinished.add(row.account)
+        result.unfinished |= unfinished
 
     def _record_alone(
         self, shard: Shard, one: _Answered, now: datetime, known: KnownRows, result: Submitted

@@ -42,7 +42,7 @@ from shared.domain.rating.tiered import Tiered
 from shared.domain.usage.aggregate import AggregationType
 from shared.domain.usage.event import Outcome, UsageEvent
 from shared.domain.usage.partial import merged
-from shared.ports import CatalogVersion
+from shared.ports import CatalogVersion, Etag, LedgerWrite, PutRow
 from shared.services.activate import Activate
 from shared.services.catalog import PutCatalog
 from shared.services.directory import CatalogCache, Directory
@@ -120,6 +120,22 @@ TIERED = plan_of("tiered", TIERS, "scale")
 CATALOG = catalog_of(BASIC, TIERED)
 
 
+class WatchedLedger(FakeLedger):
+    """Remembers the greatest rated total that was ever written for each key."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.highest: dict[LedgerKey, Decimal] = {}
+
+    def write(self, shard: Shard, writes: Sequence[LedgerWrite]) -> list[Etag]:
+        etags = super().write(shard, writes)
+        for write in writes:
+            if isinstance(write, PutRow):
+                key, rated = write.row.key, write.row.rated
+                self.highest[key] = max(rated, self.highest.get(key, ZERO))
+        return etags
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """All services of one process, over the world's stores."""
@@ -144,8 +160,7 @@ class Process:
 class World:
     """Time, stores, the Marketplace, and the one process that convenience methods use.
 
-    ``journal`` sees the calls of every process; ``highest`` is the greatest rated total so far
-    of each ledger row, noted by ``check``.
+    ``journal`` sees the calls of every process.
     """
 
     clock: FakeClock = field(default_factory=lambda: FakeClock(START))
@@ -153,7 +168,7 @@ class World:
     journal: Journal = field(default_factory=Journal)
     log: FakeUsageLog = field(default_factory=FakeUsageLog)
     days: FakeUsageDays = field(default_factory=FakeUsageDays)
-    ledger: FakeLedger = field(default_factory=FakeLedger)
+    ledger: WatchedLedger = field(default_factory=WatchedLedger)
     accounts: FakeAccounts = field(default_factory=FakeAccounts)
     catalogs: FakeCatalogs = field(default_factory=FakeCatalogs)
     parking: FakeParking = field(default_factory=FakeParking)
@@ -161,7 +176,6 @@ class World:
     messages: FakeMessages = field(default_factory=FakeMessages)
     tasks: FakeTasks = field(default_factory=FakeTasks)
     catalog: Catalog | None = CATALOG
-    highest: dict[LedgerKey, Decimal] = field(default_factory=dict)
     runs: FakeRuns = field(init=False)
     marketplace: FakeMarketplace = field(init=False)
     process: Process = field(init=False)
@@ -369,7 +383,6 @@ class World:
         for submission in self.submissions(account):
             submissions.setdefault(submission.key, []).append(submission)
         for key, row in self.rows(account).items():
-            self.highest[key] = max(row.rated, self.highest.get(key, ZERO))
             made = submissions.get(key, [])
             assert row.committed == sum(map(_effect, made), ZERO), "committed is not accounted for"
             under_way = [s.hour for s in made if s.state.under_way]
@@ -380,7 +393,7 @@ class World:
         self, account: AccountCode, key: LedgerKey, made: Sequence[Submission]
     ) -> None:
         billed = self.marketplace.total(key.resource, key.dimension)
-        assert billed <= self.highest[key], "the Marketplace holds more than was ever due"
+        assert billed <= self.ledger.highest[key], "the Marketplace holds more than was ever due"
         sold = self.record(account).subscription
         assert sold is not None
         assert sold.start is not None
