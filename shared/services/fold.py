@@ -19,6 +19,8 @@ class Folded:
     """An account's usage of a span of days, after folding what had changed."""
 
     rows: Mapping[DayKey, UsageDay]
+    improved: int = 0
+    """How many rows this fold brought up to date."""
 
     def cells(self) -> list[CellUsage]:
         """All cells, for rating."""
@@ -64,7 +66,7 @@ class Fold:
                 continue
             result = {key: row.value for key, row in rows.items()}
             result.update({row.key: row for row, _ in writes})
-            return Folded(result)
+            return Folded(result, len(writes))
         raise ConcurrentUpdate(f"usage days of {account} keep changing")
 
     def _fresh_cells(
