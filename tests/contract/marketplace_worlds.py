@@ -91,7 +91,8 @@ class OverHttp:
     """The simulator behind our adapters; its control API plays the customers."""
 
     def __init__(self, url: str, settings: Settings) -> None:
-        self._url = url
+        self.url = url
+        self._settings = settings
         self._session = requests.Session()
         tokens = MarketplaceTokens(
             url, settings.tenant_id, settings.marketplace_app_id, ClientSecret(MARKETPLACE_SECRET)
@@ -102,9 +103,16 @@ class OverHttp:
 
     def order(self, verb: str, path: str, body: object = None) -> object:
         """One call of the control API."""
-        response = self._session.request(verb, f"{self._url}/control{path}", json=body, timeout=10)
+        response = self._session.request(verb, f"{self.url}/control{path}", json=body, timeout=10)
         response.raise_for_status()
         return json.loads(response.content or "null", parse_float=Decimal)
+
+    def token(self, form: dict[str, str | None]) -> str:
+        """The access token that Entra's stand-in gives for a form."""
+        url = f"{self.url}/{self._settings.tenant_id}/oauth2/v2.0/token"
+        response = self._session.post(url, data=form, timeout=10)
+        response.raise_for_status()
+        return _text(response.json(), "access_token")
 
     def now(self) -> datetime:
         return datetime.fromisoformat(_text(self.order("GET", "/clock"), "now"))
