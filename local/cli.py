@@ -58,6 +58,7 @@ def main(arguments: Sequence[str]) -> int:
                 print(f"./dev has no command {name}\n\n{HELP}", end="", file=sys.stderr)
                 return 2
     except KeyboardInterrupt:
+        print(file=sys.stderr)
         return 130
 
 

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import requests
@@ -76,44 +77,45 @@ def _stay(stack: Stack, processes: Processes, terminal: Terminal) -> None:
 
 
 def explain(stack: Stack, terminal: Terminal) -> None:
-    """Addresses, and a command for each that works as it stands."""
-    account = stack.simulator.subscribed()[0]
+    """Addresses, and commands that work as they stand."""
     now = stack.simulator.now()
-    usage = (
-        f'{{"id":"try-1","account":"{account}","meter":"requests",'
-        f'"time":"{now:%Y-%m-%dT%H:%M:%SZ}","data":{{"contextTokens":1200,"generatedTokens":300}}}}'
-    )
-    api, market = stack.url, stack.marketplace
-    bearer = '-H "Authorization: Bearer $TOKEN"'
-    commands = (
-        ("A token: usage, or --staff for everything else", ["TOKEN=$(./dev token --staff)"]),
-        (
-            "Post usage",
-            [
-                f'curl -H "Authorization: Bearer $(./dev token)" {api}/api/usage \\',
-                f"     --json '{usage}'",
-            ],
-        ),
-        ("Let an hour pass; the app's timer bills it", [
-            f"curl {market}/control/clock --json '{{\"advanceSeconds\": 3600}}'",
-        ]),
-        ("An account's totals, and what was sent for it", [
-            f"curl {bearer} {api}/api/accounts/{account}/totals",
-            f"curl {bearer} '{api}/api/submissions?account={account}'",
-        ]),
-        ("The price list", [f"curl {bearer} {api}/api/catalog"]),
-        ("What the Marketplace has accepted", [f"curl {market}/control/usage/totals"]),
-        ("Your own usage file", [
-            "./dev replay local/samples/requests.csv --buy 2 --account-column customer --bill \\",
-            "      --time-column timestamp --assume-utc --shift-to-now 6h --meter requests \\",
-            "      --map prompt_tokens=contextTokens --map completion_tokens=generatedTokens",
-        ]),
-    )  # fmt: skip
-    terminal.heading("Try it")
-    for title, lines in commands:
+    terminal.heading("Try it, in another terminal")
+    for title, lines in _commands(stack, stack.simulator.subscribed()[0], now):
         terminal.line(f"  {terminal.style(title, 'dim')}")
         for line in lines:
             terminal.line(f"    {line}")
     terminal.line()
-    terminal.line(f"  The Marketplace's page, to buy, cancel and move time:  {market}/")
+    terminal.line(f"  The Marketplace's page, to buy, cancel and move time:  {stack.marketplace}/")
     terminal.line(f"  The stack's time is {now:%A %d %B, %H:%M} UTC. Ctrl-C stops everything.")
+
+
+def _commands(stack: Stack, account: str, now: datetime) -> Sequence[tuple[str, Sequence[str]]]:
+    identity = f'"id": "try-1", "account": "{account}", "meter": "requests"'
+    facts = '"data": {"contextTokens": 120000, "generatedTokens": 3000}'
+    api, market = stack.url, stack.marketplace
+    backend = 'curl -H "Authorization: Bearer $(./dev token)"'
+    staff = 'curl -H "Authorization: Bearer $(./dev token --staff)"'
+    return (
+        ("Post usage", (
+            f"{backend} -H 'Content-Type: application/json' \\",
+            f"  {api}/api/usage -d '{{",
+            f"  {identity},",
+            f'  "time": "{now:%Y-%m-%dT%H:%M:%SZ}", {facts}}}\'',
+        )),
+        ("Let an hour pass: the app's timer bills it", (
+            f"curl {market}/control/clock -d '{{\"advanceSeconds\": 3600}}'",
+        )),
+        ("What is due, and what was sent", (
+            f"{staff} \\",
+            f"  {api}/api/accounts/{account}/totals",
+            f"{staff} \\",
+            f"  {api}/api/submissions?account={account}",
+        )),
+        ("What the Marketplace has accepted", (f"curl {market}/control/usage/totals",)),
+        ("The price list", (f"{staff} {api}/api/catalog",)),
+        ("A usage file of one's own", (
+            "./dev replay local/samples/requests.csv --buy 2 --account-column customer --bill \\",
+            "  --time-column timestamp --assume-utc --shift-to-now 6h --meter requests \\",
+            "  --map prompt_tokens=contextTokens --map completion_tokens=generatedTokens",
+        )),
+    )  # fmt: skip

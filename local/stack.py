@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from local.azurite import process as azurite
-from local.clients import FreshToken, Product, Simulator
+from local.clients import CallFailed, FreshToken, Product, Simulator
 from local.clock import FileClock
 from local.marketplace import defaults
 from local.processes import LOOPBACK, ROOT, Processes, free_port
@@ -168,21 +168,21 @@ def _start_app(processes: Processes, stack: Stack, port: int) -> int:
 
 
 @contextlib.contextmanager
-def published(stack: Stack) -> Iterator[None]:
+def published(stack: Stack, file: Path = STATE_FILE) -> Iterator[None]:
     """Let other commands find the stack while the context lasts."""
-    STATE_FILE.parent.mkdir(exist_ok=True)
-    STATE_FILE.write_text(json.dumps(asdict(stack), indent=2), encoding="utf-8")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(asdict(stack), indent=2), encoding="utf-8")
     try:
         yield
     finally:
-        STATE_FILE.unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
 
 
-def find_stack() -> Stack | None:
-    """The stack that ``./dev run`` keeps up on this machine, or ``None``."""
+def find_stack(file: Path = STATE_FILE) -> Stack | None:
+    """The stack that ``./dev run`` keeps up on this machine, or ``None`` when none answers."""
     try:
-        stack = Stack(**json.loads(STATE_FILE.read_text(encoding="utf-8")))
-        os.kill(stack.pid, 0)
-    except (OSError, ValueError, TypeError):
+        stack = Stack(**json.loads(file.read_text(encoding="utf-8")))
+        stack.simulator.now()
+    except (OSError, ValueError, TypeError, CallFailed):
         return None
     return stack

@@ -54,7 +54,7 @@ class Terminal:
     def done(self, what: str, detail: str = "", aside: str = "") -> None:
         """Something that has been achieved."""
         mark = self.style("✓", "green")
-        self.line(f"  {mark} {what:<20} {detail:<44} {self.style(aside, 'dim')}".rstrip())
+        self.line(f"  {mark} {what:<20} {detail:<34} {self.style(aside, 'dim')}".rstrip())
 
     def failed(self, text: str) -> None:
         """Something that went wrong."""
