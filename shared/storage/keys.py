@@ -236,7 +236,7 @@ def submission_row(key: LedgerKey, hour: datetime) -> str:
 
 
 def open_row(key: LedgerKey, hour: datetime) -> str:
-    """A submission while it is under way."""
+    """A submission while it is unsettled."""
     return f"O|{_ledger(key)}|{_hour(hour)}"
 
 
@@ -246,7 +246,7 @@ def submissions_of(resource: Resource) -> RowRange:
 
 
 def open_of(resource: Resource) -> RowRange:
-    """A resource's submissions under way."""
+    """A resource's unsettled submissions."""
     return starting_with(f"O|{part(resource)}|")
 
 
@@ -261,7 +261,7 @@ def refunds_of(resource: Resource) -> RowRange:
 
 
 def all_open() -> RowRange:
-    """A shard's submissions under way."""
+    """A shard's unsettled submissions."""
     return starting_with("O|")
 
 

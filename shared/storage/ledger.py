@@ -1,8 +1,8 @@
 """The ledger: rows, submissions and agenda of a shard in one partition.
 
-A submission under way lives in its ``O`` row, which is replaced with every attempt; its ``S``
+An unsettled submission lives in its ``O`` row, which is replaced with every attempt; its ``S``
 row, made with it, holds the Marketplace's slot and receives the outcome when the ``O`` row goes.
-So finding what is under way is one range, and each change of it is one or two rows. The version
+So finding what is unsettled is one range, and each change of it is one or two rows. The version
 of a submission says which of the two rows it is the version of.
 """
 
@@ -86,9 +86,9 @@ class TableLedger:
     def submissions(
         self, shard: Shard, resource: Resource, since: datetime
     ) -> Iterable[Submission]:
-        # What is under way first: a submission that ends in between is then found with its end.
+        # What is unsettled first: a submission that ends in between is then found with its end.
         partition, least = keys.partition(shard), ("hour", keys.hour_text(since))
-        under_way = {
+        unsettled = {
             (submission.key, submission.hour): submission
             for row in self._table.query(partition, keys.open_of(resource), at_least=least)
             for submission in [_submission(row)]
@@ -96,7 +96,7 @@ class TableLedger:
         for row in self._table.query(partition, keys.submissions_of(resource), at_least=least):
             submission = _submission(row)
             if submission.state.unsettled:
-                submission = under_way.get((submission.key, submission.hour), submission)
+                submission = unsettled.get((submission.key, submission.hour), submission)
             yield submission
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from shared.domain.errors import ConcurrentUpdate, TooLarge
 from shared.domain.ids import AccountCode
+from shared.domain.metering.ledger import Refund
 from shared.domain.metering.submission import Submission, SubmissionState
 from shared.ports import (
     AgendaEntry,
@@ -14,6 +15,7 @@ from shared.ports import (
     Ledger,
     LedgerWrite,
     PutAgenda,
+    PutRefund,
     PutRow,
     PutSubmission,
     Versioned,
@@ -218,6 +220,22 @@ def test_an_entry_is_dropped_at_its_version_only(ledger: Ledger) -> None:
     assert ledger.agenda(SHARD, at(14)) == []
     with pytest.raises(ConcurrentUpdate):
         ledger.write(SHARD, [DropAgenda(new)])
+
+
+def test_a_refund_is_recorded_once(ledger: Ledger) -> None:
+    refund = Refund(ledger_key(), "case / 1 🎈", LONG, at(9), "someone", "größe")
+    other = replace(refund, key=ledger_key("calls"))
+    (etag,) = ledger.write(SHARD, [PutRow(ledger_row(), None)])
+    written = ledger.write(SHARD, [PutRefund(refund), PutRefund(other)])
+    assert written == ["", ""]
+    changed = PutRow(ledger_row(committed=Decimal(0)), etag)
+    with pytest.raises(ConcurrentUpdate):
+        ledger.write(SHARD, [changed, PutRefund(replace(refund, units=Decimal(1)))])
+    assert ledger.rows(SHARD, GUID)[ledger_key()].etag == etag
+    found = ledger.refunds(SHARD, GUID)
+    assert sorted(found, key=lambda one: one.key.dimension) == [other, refund]
+    assert ledger.refunds(SHARD, ARM) == []
+    assert ledger.refunds(OTHER_SHARD, GUID) == []
 
 
 def test_versions_come_in_the_order_of_the_writes(ledger: Ledger) -> None:

@@ -276,3 +276,22 @@ def test_days_are_those_with_a_table(log: UsageLog) -> None:
         made = batch((event_row("1", moment=moment),))
         log.append(type(made)(day, SHARD, "w", made.events, (), ()))
     assert log.days() == {date(2026, 1, 31), date(2027, 2, 1)}
+
+
+def test_a_day_s_table_is_made_ahead(log: UsageLog) -> None:
+    log.make_day(DAY)
+    log.make_day(DAY)
+    assert log.days() == {DAY}
+    assert log.marks(DAY, SHARD, at(0)) == set()
+    assert isinstance(log.append(batch((event_row("1"),))), Appended)
+
+
+def test_a_day_s_table_is_dropped_with_all_it_holds(log: UsageLog) -> None:
+    row = event_row("1")
+    (etag,) = appended(log.append(batch((row,), (write(Partial()),), (mark(),)))).etags
+    log.drop_day(DAY)
+    log.drop_day(DAY)
+    assert log.days() == set()
+    assert log.payload_hashes(DAY, SHARD, [identity(row)]) == [None]
+    assert log.append(batch((row,), (write(Partial(), etag),))) == PartialMoved(0)
+    assert isinstance(log.append(batch((row,))), Appended)

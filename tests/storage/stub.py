@@ -19,6 +19,9 @@ class Stub:
     headers: Mapping[str, str] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     port: int = 0
+    last_body: bytes = b""
+    last_type: str = ""
+    last_authorization: str = ""
 
     @property
     def settings(self) -> Settings:
@@ -32,7 +35,9 @@ def answering(stub: Stub) -> Iterator[Stub]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            stub.last_body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            stub.last_type = self.headers.get("Content-Type", "")
+            stub.last_authorization = self.headers.get("Authorization", "")
             self._answer()
 
         def do_GET(self) -> None:
@@ -43,7 +48,7 @@ def answering(stub: Stub) -> Iterator[Stub]:
             if stub.status == 0:
                 self.close_connection = True
                 return
-            self.send_response(stub.status)
+            self.send_response_only(stub.status)
             for name, value in stub.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(stub.body)))
