@@ -11,7 +11,7 @@ from shared.domain.catalog.plan import Plan, Pricing
 from shared.domain.ids import MeterCode
 from shared.domain.lifecycle.subscription import Subscription
 from shared.domain.money import ZERO, minor_digits
-from shared.domain.period import Cadence, Period, cell_minutes, cell_of, day_of
+from shared.domain.period import HOUR, Cadence, Period, cell_minutes, cell_of, day_of
 from shared.domain.rating.bill import LineItem, PeriodBill, PeriodRecord, record_key
 from shared.domain.rating.models import charge
 from shared.domain.usage.aggregate import aggregate
@@ -104,8 +104,8 @@ def plan_rating(
 ) -> tuple[Step, ...]:
     """The billing periods that make up what the account owes at ``as_of``.
 
-    Ended periods come from their records unless one of the ``changed`` cells lies in them; all
-    others are to be rated from usage. Empty without a subscription that has started. Raises
+    Ended periods come from their records unless one of the ``changed`` hours reaches into them;
+    all others are to be rated from usage. Empty without a subscription that has started. Raises
     ``NotFound`` for a plan that the catalogue lacks.
     """
     subscription = record.subscription
@@ -155,7 +155,8 @@ def rate(
 
 
 def _touched(window: Period, changed: Collection[datetime]) -> bool:
-    return any(cell in window for cell in changed)
+    """Whether a changed hour reaches into ``window``, which may begin in the middle of one."""
+    return any(window.start < hour + HOUR and hour < window.end for hour in changed)
 
 
 def rate_period(
