@@ -44,6 +44,7 @@ CATALOG_PARTITION = "catalog"
 CURRENT = "current"
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,127}")
+_ILLEGAL = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f]")
 _USAGE_TABLE = re.compile(r"Usage(2\d{7})")
 _DIGEST_BYTES = 16
 
@@ -328,5 +329,4 @@ def refused_row(fingerprint: str) -> str:
 
 def illegal_characters(keys: Iterable[str]) -> set[str]:
     """Characters that Azure does not take in keys."""
-    found = {character for key in keys for character in key}
-    return {c for c in found if c in "/\\#?" or ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0}
+    return set(_ILLEGAL.findall("".join(keys)))

@@ -5,7 +5,7 @@ Source: Microsoft's page ``scalability-targets`` of Table storage and
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -43,7 +43,7 @@ type Property = str | bytes
 
 def utf16_bytes(text: str) -> int:
     """The size at which Azure stores ``text``."""
-    return len(text.encode("utf-16-le", "surrogatepass"))
+    return 2 * len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass"))
 
 
 def check_entities(count: int) -> None:
@@ -84,21 +84,6 @@ def check_entity(entity: Mapping[str, Property]) -> None:
         total += 8 + utf16_bytes(name) + size
     if total > ENTITY_BYTES:
         raise TooLarge(f"an entity takes {ENTITY_BYTES} bytes, not {total}")
-
-
-def check_transaction(entities: Iterable[Mapping[str, Property]]) -> None:
-    """Raise ``TooLarge`` for a transaction above its limits of number and size.
-
-    Keys are checked by ``check_once``, which the callers know how to feed.
-    """
-    count = size = 0
-    for entity in entities:
-        check_entity(entity)
-        count += 1
-        size += operation_bytes(entity)
-    check_entities(count)
-    if size > TRANSACTION_BYTES:
-        raise TooLarge(f"a transaction takes {TRANSACTION_BYTES} bytes, not {size}")
 
 
 def operation_bytes(properties: Mapping[str, Property]) -> int:

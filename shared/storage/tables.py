@@ -21,7 +21,13 @@ from shared.storage.clock import StorageClock
 from shared.storage.faults import BEING_DELETED, code_of, error_of, translated
 from shared.storage.keys import RowRange, illegal_characters
 from shared.storage.lean import CONNECT_SECONDS, READ_SECONDS, Bearer, LeanTransactions, SharedKey
-from shared.storage.limits import Property, check_comparisons, check_once, check_transaction
+from shared.storage.limits import (
+    Property,
+    check_comparisons,
+    check_entities,
+    check_entity,
+    check_once,
+)
 from shared.storage.operations import Clash, Create, Delete, Done, Operation, Put
 
 WRITE_OPTIONS: Final[Mapping[str, Any]] = {
@@ -199,15 +205,11 @@ class Table:
 
 def _check(partition: str, operations: Sequence[Operation]) -> None:
     rows = [operation.row for operation in operations]
+    check_entities(len(rows))
     check_once(rows)
-    check_transaction(
-        {
-            "PartitionKey": partition,
-            "RowKey": operation.row,
-            **({} if isinstance(operation, Delete) else operation.properties),
-        }
-        for operation in operations
-    )
+    for operation in operations:
+        properties = {} if isinstance(operation, Delete) else operation.properties
+        check_entity({"PartitionKey": partition, "RowKey": operation.row, **properties})
     illegal = illegal_characters([partition, *rows])
     if illegal:
         raise ValueError(f"keys must not hold {sorted(illegal)}")

@@ -4,7 +4,9 @@ import pytest
 
 from shared.domain.errors import TooLarge
 from shared.storage import limits
+from shared.storage.batch_wire import batch_body
 from shared.storage.limits import Property
+from shared.storage.operations import Replace
 
 KEYS: dict[str, Property] = {"PartitionKey": "p", "RowKey": "r"}
 
@@ -48,26 +50,21 @@ def test_an_entity_has_limits(fits: dict[str, Property], exceeds: dict[str, Prop
 
 
 def test_a_transaction_has_a_hundred_entities_at_most() -> None:
-    limits.check_transaction([KEYS] * 100)
+    limits.check_entities(100)
     with pytest.raises(TooLarge):
-        limits.check_transaction([KEYS] * 101)
+        limits.check_entities(101)
     with pytest.raises(ValueError, match="at least one"):
-        limits.check_transaction([])
+        limits.check_entities(0)
 
 
-def test_a_transaction_has_four_mebibytes_at_most() -> None:
-    megabyte = KEYS | {f"p{n}": b"x" * 60_000 for n in range(12)}
-    limits.check_transaction([megabyte] * 4)
-    with pytest.raises(TooLarge):
-        limits.check_transaction([megabyte] * 5)
-
-
-def test_what_json_makes_longer_counts_as_it_is_sent() -> None:
-    plain = KEYS | {f"p{n}": "x" * 30_000 for n in range(8)}
-    escaped = KEYS | {f"p{n}": '"' * 30_000 for n in range(8)}
-    limits.check_transaction([plain] * 16)
-    with pytest.raises(TooLarge):
-        limits.check_transaction([escaped] * 16)
+@pytest.mark.parametrize("text", ["x" * 9_000, '"\n\\' * 3_000, "ü🎈" * 3_000])
+def test_an_operation_is_estimated_from_above(text: str) -> None:
+    row = "r" * 200
+    properties: dict[str, Property] = {"text": text, "data": bytes(range(256)) * 90}
+    operation = Replace(row, properties, "W/\"datetime'2026-11-22T09%3A32%3A35.5467045Z'\"")
+    url = "https://account.table.core.windows.net/Usage20261122"
+    sent = len(batch_body(url, "s00", [operation] * 2)) - len(batch_body(url, "s00", [operation]))
+    assert sent <= limits.operation_bytes(properties) <= sent + 3_000
 
 
 def test_an_entity_is_named_once() -> None:
