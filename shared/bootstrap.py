@@ -15,7 +15,9 @@ from shared import telemetry
 from shared.config import Settings, load_settings
 from shared.domain.errors import InvalidInput, Misconfigured
 from shared.services.activate import Activate
+from shared.services.audit import Audit, TendTables
 from shared.services.catalog import PutCatalog
+from shared.services.daily import Daily
 from shared.services.directory import CatalogCache, Directory
 from shared.services.fold import Fold
 from shared.services.follow_subscription import FollowSubscription
@@ -23,9 +25,12 @@ from shared.services.ingest_usage import IngestUsage
 from shared.services.queries import Queries
 from shared.services.rate_account import RateAccount
 from shared.services.receive_notice import ReceiveNotice
+from shared.services.reconcile_usage import ReconcileUsage
+from shared.services.refund import RecordRefund
 from shared.services.replay_parked import ReplayParked
 from shared.services.run_shard import RunShard
 from shared.services.runs import StartRun
+from shared.services.settle_uncertain import SettleUncertain
 from shared.services.submit import Breaker, Submit
 from shared.services.take_message import TakeMessage
 from shared.services.usage_writer import UsageWriter
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
     from shared.storage.accounts import TableAccounts
     from shared.storage.catalogs import TableCatalogs
     from shared.storage.clock import StorageClock
+    from shared.storage.findings import TableFindings
     from shared.storage.ledger import TableLedger
     from shared.storage.parking import TableParking
     from shared.storage.refusals import TableRefusals
@@ -129,6 +135,12 @@ class App:
         return TableRefusals(self._tables)
 
     @cached_property
+    def _findings(self) -> TableFindings:
+        from shared.storage.findings import TableFindings
+
+        return TableFindings(self._tables)
+
+    @cached_property
     def _transport(self) -> Transport:
         from shared.marketplace.tokens import MarketplaceTokens, proof_of
         from shared.marketplace.transport import Transport
@@ -160,8 +172,9 @@ class App:
     def authorize(self) -> Authorizer:
         """Who may call what."""
         from shared.identity.authorize import authorizer
+        from shared.storage.service_users import TableServiceUsers
 
-        return authorizer(self.settings, self._tables, self.clock.now)
+        return authorizer(self.settings, TableServiceUsers(self._tables), self.clock.now)
 
     @cached_property
     def _catalog_cache(self) -> CatalogCache:
@@ -185,26 +198,56 @@ class App:
         return ReplayParked(self._parking, self.ingest)
 
     @cached_property
-    def _rate_account(self) -> RateAccount:
+    def _fold(self) -> Fold:
         from shared.storage.usage_days import TableUsageDays
 
-        fold = Fold(self._log, TableUsageDays(self._tables))
-        return RateAccount(self._accounts, self._catalog_cache, fold, self.settings.usage_grace)
+        return Fold(self._log, TableUsageDays(self._tables))
+
+    @cached_property
+    def _rate_account(self) -> RateAccount:
+        return RateAccount(
+            self._accounts, self._catalog_cache, self._fold, self.settings.usage_grace
+        )
 
     @cached_property
     def run_shard(self) -> RunShard:
         """Handles one shard of the hourly run."""
         from shared.marketplace.metering import MarketplaceMetering
 
-        submit = Submit(self._ledger, MarketplaceMetering(self._transport), Breaker(self.clock))
+        metering = MarketplaceMetering(self._transport)
         return RunShard(
             self._log,
             self._ledger,
             self._runs,
             self._rate_account,
-            submit,
+            Submit(self._ledger, metering, Breaker(self.clock)),
+            SettleUncertain(self._ledger, metering, self._findings),
+            self._findings,
             self.settings.usage_grace,
         )
+
+    @cached_property
+    def _audit(self) -> Audit:
+        return Audit(self._log, self._fold, self._ledger, self._findings, self.clock)
+
+    @cached_property
+    def daily(self) -> Daily:
+        """The daily work: audit, day tables, the Marketplace's report."""
+        from shared.marketplace.metering import MarketplaceMetering
+
+        tend = TendTables(self._log, self._audit, self.clock, self.settings.event_retention)
+        reconcile = ReconcileUsage(
+            self._accounts,
+            self._ledger,
+            MarketplaceMetering(self._transport),
+            self._findings,
+        )
+        return Daily(self._audit, tend, reconcile, self.clock)
+
+    @cached_property
+    def record_refund(self) -> RecordRefund:
+        """Records refunds that Microsoft made."""
+        return RecordRefund(self._accounts, self._ledger, self.clock)
 
     @cached_property
     def start_run(self) -> StartRun:
@@ -242,6 +285,7 @@ class App:
             self._catalogs,
             self._parking,
             self._refusals,
+            self._findings,
             self._rate_account,
             self.clock,
         )

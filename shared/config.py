@@ -22,6 +22,8 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 class Settings:
     """Where everything is and who we are.
 
+    ``usage_grace`` is how long after its end a subscription's usage is still taken;
+    ``event_retention`` is how long day tables are kept: 40 days and two more, or longer.
     Locations are URLs. ``tables_connection`` and ``marketplace_client_secret`` are for local
     runs and for publishers without a federated credential; in Azure the managed identity
     ``identity_client_id`` opens the doors.
@@ -40,6 +42,7 @@ class Settings:
     api_tenant_id: str = ""
     api_client_id: str = ""
     usage_grace: timedelta = timedelta(hours=1)
+    event_retention: timedelta = timedelta(days=42)
     local_clock_file: Path | None = None
 
     @property
@@ -68,7 +71,12 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     need_one("ServiceBus__fullyQualifiedNamespace", "ServiceBus")
     for name in ("MARKETPLACE_TENANT_ID", "MARKETPLACE_CLIENT_ID", "API_CLIENT_ID"):
         need_one(name)
-    grace = _hours(text("USAGE_GRACE_HOURS", "1"), faults)
+    grace = timedelta(
+        hours=_number(text("USAGE_GRACE_HOURS", "1"), "USAGE_GRACE_HOURS", 0, 20, faults)
+    )
+    retention = timedelta(
+        days=_number(text("EVENT_RETENTION_DAYS", "42"), "EVENT_RETENTION_DAYS", 42, 3650, faults)
+    )
     clock = text("LOCAL_CLOCK_FILE")
     settings = Settings(
         tables_endpoint=text("TABLES_ENDPOINT"),
@@ -84,6 +92,7 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         api_tenant_id=text("API_TENANT_ID", text("MARKETPLACE_TENANT_ID")).lower(),
         api_client_id=text("API_CLIENT_ID").lower(),
         usage_grace=grace,
+        event_retention=retention,
         local_clock_file=Path(clock) if clock else None,
     )
     if clock and not settings.local:
@@ -93,12 +102,13 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     return settings
 
 
-def _hours(text: str, faults: list[FieldError]) -> timedelta:
+def _number(text: str, name: str, least: int, most: int, faults: list[FieldError]) -> float:
+    """A number from ``least`` to ``most``, or ``least`` with a fault noted."""
     try:
-        hours = float(text)
+        number = float(text)
     except ValueError:
-        hours = -1
-    if not 0 <= hours <= 20:
-        faults.append(FieldError("/USAGE_GRACE_HOURS", "must be a number from 0 to 20"))
-        return timedelta(hours=1)
-    return timedelta(hours=hours)
+        number = float("nan")
+    if not least <= number <= most:
+        faults.append(FieldError(f"/{name}", f"must be a number from {least} to {most}"))
+        return least
+    return number

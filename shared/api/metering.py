@@ -12,7 +12,7 @@ from shared.domain.errors import InvalidInput
 from shared.domain.ids import Shard
 from shared.domain.metering.submission import Submission
 from shared.services.queries import Queries
-from shared.services.run_shard import RunReport
+from shared.services.run_report import RunReport
 
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -68,6 +68,9 @@ def report_run(report: RunReport) -> None:
         calls=report.calls,
         answers=json.dumps(report.answers),
         failed=len(report.failed),
+        settled=len(report.settled),
+        unsettled=report.unsettled or None,
+        written_off=len(report.written_off),
     )
     for account, reason in report.failed.items():
         telemetry.event("account_failed", level=logging.ERROR, account=account, reason=reason)

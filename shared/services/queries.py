@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from shared.domain.account import AccountRecord
 from shared.domain.errors import NotFound
+from shared.domain.finding import Finding
 from shared.domain.ids import AccountCode, DimensionId, Resource, shard_of
 from shared.domain.metering.submission import Submission
 from shared.domain.money import ZERO
@@ -15,6 +16,7 @@ from shared.ports import (
     Accounts,
     Catalogs,
     Clock,
+    Findings,
     Ledger,
     ParkedEvent,
     Parking,
@@ -51,6 +53,7 @@ class Queries:
     catalogs: Catalogs
     parking: Parking
     refusals: Refusals
+    findings_port: Findings
     rate_account: RateAccount
     clock: Clock
 
@@ -97,6 +100,10 @@ class Queries:
     def refused(self) -> Iterable[RefusedInput]:
         """All refused input of the queue."""
         return self.refusals.all()
+
+    def findings(self) -> list[Finding]:
+        """Findings, newest first."""
+        return sorted(self.findings_port.all(), key=lambda f: (f.at, f.subject), reverse=True)
 
     def catalog_version(self) -> int | None:
         """The number of the catalogue in force."""

@@ -5,10 +5,10 @@ Idempotent, and safe beside itself: every write names the version it read.
 
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.domain.errors import ConcurrentUpdate, MeteringError
+from shared.domain.errors import ConcurrentUpdate, MeteringError, UpstreamFailure
 from shared.domain.ids import AccountCode, Resource, Shard
 from shared.domain.metering.delta import left_over, plan_intent
 from shared.domain.metering.ledger import LedgerRow
@@ -17,9 +17,11 @@ from shared.domain.period import HOUR, hour_of
 from shared.ports import (
     AgendaEntry,
     DropAgenda,
+    Findings,
     Ledger,
     LedgerWrite,
     PutAgenda,
+    PutRefund,
     PutRow,
     PutSubmission,
     Runs,
@@ -28,7 +30,9 @@ from shared.ports import (
 )
 from shared.services.collect import Changed, Collect
 from shared.services.rate_account import AccountTotals, RateAccount
-from shared.services.submit import KnownRows, Submit, Submitted
+from shared.services.run_report import RunReport, findings_of
+from shared.services.settle_uncertain import SettleUncertain
+from shared.services.submit import KnownRows, Submit
 
 BATCH_ENTITIES = 90
 ROUNDS = 3
@@ -36,20 +40,6 @@ ATTEMPTS = 5
 
 type Changes = Mapping[AccountCode, Changed]
 type Agenda = dict[AccountCode, list[Versioned[AgendaEntry]]]
-
-
-@dataclass(slots=True)
-class RunReport:
-    """What a run found and did, for logs and metrics."""
-
-    shard: Shard
-    started: datetime
-    accounts: int = 0
-    intents: int = 0
-    calls: int = 0
-    answers: dict[str, int] = field(default_factory=dict)
-    failed: dict[AccountCode, str] = field(default_factory=dict)
-    differing: list[Submission] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -75,6 +65,8 @@ class RunShard:
         runs: Runs,
         rate_account: RateAccount,
         submit: Submit,
+        settle_uncertain: SettleUncertain,
+        findings: Findings,
         grace: timedelta,
     ) -> None:
         self._collect = Collect(log)
@@ -82,6 +74,8 @@ class RunShard:
         self._runs = runs
         self._rate = rate_account
         self._submit = submit
+        self._settle_uncertain = settle_uncertain
+        self._findings = findings
         self._grace = grace
 
     def __call__(self, shard: Shard) -> RunReport:
@@ -93,19 +87,34 @@ class RunShard:
         agenda = _by_account(self._ledger.agenda(shard, start.now))
         overdue = {account: min(e.value.due for e in due) for account, due in agenda.items()}
         changes = self._collect(shard, start.last_completed, start.now, overdue)
-        under_way = self._ledger.unsettled(shard)
+        unsettled = self._ledger.unsettled(shard)
+        under_way = [s for s in unsettled if s.value.state.under_way]
+        uncertain = [s for s in unsettled if not s.value.state.under_way]
         accounts: set[AccountCode] = changes.keys() | agenda.keys()
         report.accounts = len(accounts)
         for _ in range(ROUNDS):
             intended = self._intend(shard, accounts, changes, agenda, known, report)
             submitted = self._submit(shard, [*under_way, *intended], start.now, known)
-            _note(report, submitted)
+            report.note(submitted)
             accounts = submitted.unfinished - report.failed.keys()
             if not accounts:
                 break
             changes, agenda, under_way = {}, {}, []
+        self._settle(shard, uncertain, report)
+        findings = findings_of(report)
+        if findings:
+            self._findings.note(findings)
         self._runs.complete(shard, start.now)
         return report
+
+    def _settle(
+        self, shard: Shard, uncertain: Sequence[Versioned[Submission]], report: RunReport
+    ) -> None:
+        """What the usage report cannot settle now waits for a later run, and is not lost."""
+        try:
+            report.settled += self._settle_uncertain(shard, uncertain, report.started)
+        except UpstreamFailure as exc:
+            report.unsettled = f"{exc.code}: {exc}"
 
     def _intend(
         self,
@@ -196,7 +205,7 @@ class RunShard:
         if not writes:
             return []
         try:
-            return self._commit(shard, writes, known)
+            return self._commit(shard, writes, report, known)
         except ConcurrentUpdate:
             return list(
                 itertools.chain.from_iterable(
@@ -216,7 +225,7 @@ class RunShard:
             if not anew.writes:
                 return []
             try:
-                return self._commit(shard, anew.writes, known)
+                return self._commit(shard, anew.writes, report, known)
             except ConcurrentUpdate:
                 continue
         report.failed[account] = "concurrent-update: its ledger rows keep changing"
@@ -224,7 +233,11 @@ class RunShard:
         return []
 
     def _commit(
-        self, shard: Shard, writes: Sequence[LedgerWrite], known: KnownRows
+        self,
+        shard: Shard,
+        writes: Sequence[LedgerWrite],
+        report: RunReport,
+        known: KnownRows,
     ) -> list[Versioned[Submission]]:
         etags = self._ledger.write(shard, writes)
         intended: list[Versioned[Submission]] = []
@@ -232,9 +245,11 @@ class RunShard:
             match write:
                 case PutRow(row, _):
                     known[row.key] = Versioned(row, etag)
+                    if row.written_off:
+                        report.written_off.append(row)
                 case PutSubmission(submission, _):
                     intended.append(Versioned(submission, etag))
-                case PutAgenda() | DropAgenda():
+                case PutAgenda() | DropAgenda() | PutRefund():
                     pass
         return intended
 
@@ -253,10 +268,3 @@ def _by_account(entries: Iterable[Versioned[AgendaEntry]]) -> Agenda:
     for entry in entries:
         agenda.setdefault(entry.value.account, []).append(entry)
     return agenda
-
-
-def _note(report: RunReport, submitted: Submitted) -> None:
-    report.calls += submitted.calls
-    report.differing += submitted.differing
-    for name, count in submitted.answers.items():
-        report.answers[name] = report.answers.get(name, 0) + count

@@ -15,7 +15,7 @@ from shared.domain.lifecycle.available_plan import AvailablePlan, PlanDimension
 from shared.domain.lifecycle.subscription import SubscriptionStatus
 from shared.domain.metering.submission import SubmissionState
 from shared.domain.period import DAY, HOUR
-from shared.services.run_shard import RunReport
+from shared.services.run_report import RunReport
 from tests.fakes.marketplace import LoseAnswer, LoseRequest, PartialBatch, Refuse, Throttle
 from tests.services.taps import Call
 from tests.services.world import BASIC, CATALOG, CHEAP, START, World, catalog_of, plan_of

@@ -44,6 +44,7 @@ from shared.domain.usage.event import Outcome, UsageEvent
 from shared.domain.usage.partial import merged
 from shared.ports import CatalogVersion, Etag, LedgerWrite, PutRow
 from shared.services.activate import Activate
+from shared.services.audit import Audit
 from shared.services.catalog import PutCatalog
 from shared.services.directory import CatalogCache, Directory
 from shared.services.fold import Fold
@@ -52,15 +53,19 @@ from shared.services.ingest_usage import EventResult, IngestUsage
 from shared.services.queries import Queries
 from shared.services.rate_account import RateAccount
 from shared.services.receive_notice import ReceiveNotice
+from shared.services.refund import RecordRefund
 from shared.services.replay_parked import ReplayParked
-from shared.services.run_shard import RunReport, RunShard
+from shared.services.run_report import RunReport
+from shared.services.run_shard import RunShard
 from shared.services.runs import StartRun
+from shared.services.settle_uncertain import SettleUncertain
 from shared.services.submit import Breaker, Submit
 from shared.services.take_message import TakeMessage
 from shared.services.usage_writer import UsageWriter
 from tests.fakes.accounts import FakeAccounts
 from tests.fakes.catalogs import FakeCatalogs
 from tests.fakes.clock import FakeClock
+from tests.fakes.findings import FakeFindings
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.marketplace import FakeMarketplace
 from tests.fakes.messages import FakeMessages
@@ -148,6 +153,8 @@ class Process:
     rate_account: RateAccount
     submit: Submit
     run_shard: RunShard
+    audit: Audit
+    refund: RecordRefund
     start_run: StartRun
     activate: Activate
     receive_notice: ReceiveNotice
@@ -173,6 +180,7 @@ class World:
     catalogs: FakeCatalogs = field(default_factory=FakeCatalogs)
     parking: FakeParking = field(default_factory=FakeParking)
     refusals: FakeRefusals = field(default_factory=FakeRefusals)
+    findings: FakeFindings = field(default_factory=FakeFindings)
     messages: FakeMessages = field(default_factory=FakeMessages)
     tasks: FakeTasks = field(default_factory=FakeTasks)
     catalog: Catalog | None = CATALOG
@@ -210,6 +218,7 @@ class World:
         fold = Fold(log, tap(self.days, "days", journal))
         rate = RateAccount(accounts, cache, fold, self.grace)
         submit = Submit(ledger, marketplace, Breaker(clock))
+        settle = SettleUncertain(ledger, marketplace, self.findings)
         return Process(
             ingest=ingest,
             writer=writer,
@@ -218,13 +227,17 @@ class World:
             fold=fold,
             rate_account=rate,
             submit=submit,
-            run_shard=RunShard(log, ledger, runs, rate, submit, self.grace),
+            run_shard=RunShard(log, ledger, runs, rate, submit, settle, self.findings, self.grace),
+            audit=Audit(log, fold, ledger, self.findings, clock),
+            refund=RecordRefund(accounts, ledger, clock),
             start_run=StartRun(messages, runs, clock),
             activate=Activate(marketplace, accounts, ledger, cache, clock),
             receive_notice=ReceiveNotice(marketplace, messages, clock),
             follow=FollowSubscription(marketplace, accounts, ledger, clock),
             put_catalog=PutCatalog(catalogs, clock),
-            queries=Queries(accounts, ledger, catalogs, parking, refusals, rate, clock),
+            queries=Queries(
+                accounts, ledger, catalogs, parking, refusals, self.findings, rate, clock
+            ),
         )
 
     # --- what publishers and customers do

@@ -1,0 +1,64 @@
+"""What an hourly run of a shard found and did."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from shared.domain.finding import Finding, FindingKind
+from shared.domain.ids import AccountCode, Shard
+from shared.domain.metering.ledger import LedgerRow
+from shared.domain.metering.submission import Submission
+from shared.domain.money import ZERO, to_text
+from shared.services.submit import Submitted
+
+
+@dataclass(slots=True)
+class RunReport:
+    """What a run found and did, for logs and metrics."""
+
+    shard: Shard
+    started: datetime
+    accounts: int = 0
+    intents: int = 0
+    calls: int = 0
+    answers: dict[str, int] = field(default_factory=dict)
+    failed: dict[AccountCode, str] = field(default_factory=dict)
+    differing: list[Submission] = field(default_factory=list)
+    settled: list[Submission] = field(default_factory=list)
+    unsettled: str = ""
+    written_off: list[LedgerRow] = field(default_factory=list)
+
+    def note(self, submitted: Submitted) -> None:
+        """Add what a round of sending did."""
+        self.calls += submitted.calls
+        self.differing += submitted.differing
+        for name, count in submitted.answers.items():
+            self.answers[name] = self.answers.get(name, 0) + count
+
+
+def findings_of(report: RunReport) -> list[Finding]:
+    """What people should look at after a run."""
+    now = report.started
+    failed = [
+        Finding(FindingKind.ACCOUNT_FAILED, account, reason, now)
+        for account, reason in report.failed.items()
+    ]
+    differing = [
+        Finding(
+            FindingKind.QUANTITY_DIFFERS,
+            f"{s.account} {s.key.dimension} {s.hour:%Y-%m-%dT%HZ}",
+            f"sent {to_text(s.quantity)}, and the Marketplace holds {to_text(s.billed or ZERO)}",
+            now,
+        )
+        for s in report.differing
+    ]
+    written_off = [
+        Finding(
+            FindingKind.WRITTEN_OFF,
+            f"{row.account} {row.key.dimension}",
+            f"{to_text(row.written_off)} units can no longer be charged: the subscription ended "
+            "more than a day ago",
+            now,
+        )
+        for row in report.written_off
+    ]
+    return failed + differing + written_off
