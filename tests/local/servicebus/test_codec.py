@@ -8,7 +8,7 @@ import pytest
 from azure.servicebus._pyamqp._decode import decode_payload
 from azure.servicebus._pyamqp._encode import encode_payload
 from azure.servicebus._pyamqp.message import Header, Message, Properties
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.servicebus.codec import (
@@ -93,6 +93,11 @@ def _typed(value: Value) -> object:
             return type(value), value
 
 
+FEWER = settings(max_examples=60, deadline=None)
+"""Nested values are slow to draw."""
+
+
+@FEWER
 @given(VALUES)
 def test_a_value_survives_encoding_and_decoding(value: Value) -> None:
     data = encode(value)
@@ -101,6 +106,7 @@ def test_a_value_survives_encoding_and_decoding(value: Value) -> None:
     assert end == len(data)
 
 
+@FEWER
 @given(VALUES, st.binary(max_size=10))
 def test_skipping_ends_where_decoding_ends(value: Value, rest: bytes) -> None:
     if isinstance(value, Described) and isinstance(value.value, Described):
@@ -118,6 +124,7 @@ def test_any_bytes_decode_or_are_refused(data: bytes) -> None:
             continue
 
 
+@FEWER
 @given(VALUES, st.data())
 def test_a_damaged_value_decodes_or_is_refused(value: Value, data: st.DataObject) -> None:
     raw = bytearray(encode(value))
@@ -129,6 +136,7 @@ def test_a_damaged_value_decodes_or_is_refused(value: Value, data: st.DataObject
     encode(decoded)  # What can be decoded can be passed on.
 
 
+@FEWER
 @given(VALUES, st.integers(min_value=1))
 def test_a_truncated_value_is_refused(value: Value, cut: int) -> None:
     data = encode(value)

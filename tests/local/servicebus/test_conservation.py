@@ -120,7 +120,7 @@ class SessionQueueMachine(QueueMachine):
     sessions = True
 
 
-QueueMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+QueueMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
 SessionQueueMachine.TestCase.settings = QueueMachine.TestCase.settings
 TestQueue = QueueMachine.TestCase
 TestSessionQueue = SessionQueueMachine.TestCase
