@@ -34,6 +34,8 @@ _HEADERS = (
 )
 _TAIL = f"--{CHANGESET_BOUNDARY}--\r\n--{BATCH_BOUNDARY}--\r\n"
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 _STATUS = re.compile(rb"^HTTP/1\.1 (\d{3})", re.MULTILINE)
 _ETAG = re.compile(rb"^etag: *(.+?)\r?$", re.MULTILINE | re.IGNORECASE)
 _CODE = re.compile(rb'"code"\s*:\s*"(\w+)"')
@@ -110,7 +112,7 @@ def _entity(partition: str, row: str, properties: Mapping[str, Property]) -> str
             entity[f"{name}@odata.type"] = "Edm.Binary"
         else:
             entity[name] = value
-    return json.dumps(entity, separators=(",", ":"))
+    return _encode(entity)
 
 
 def read_answer(body: bytes, operations: int) -> BatchAnswer:

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 type Properties = dict[str, Property]
 
 
-def dumps(value: object) -> str:
-    """JSON in its shortest form."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""JSON in its shortest form."""
 
 
 def pack(name: str, text: str) -> Properties:

@@ -229,12 +229,16 @@ class Tables:
         self._sender = sender
         self._prefix = prefix
         self._known: set[str] = set()
+        self._tables: dict[str, Table] = {}
         self.clock = clock
 
     def table(self, name: str) -> Table:
         """The table of that name; whether it exists shows when it is used."""
-        client = self._service.get_table_client(self._prefix + name)
-        return Table(client, self._sender, self._known)
+        table = self._tables.get(name)
+        if table is None:
+            client = self._service.get_table_client(self._prefix + name)
+            table = self._tables[name] = Table(client, self._sender, self._known)
+        return table
 
     def names(self, beginning: str) -> list[str]:
         """Names of the tables there are that begin with ``beginning``."""
