@@ -2,9 +2,31 @@
 
 import azure.functions as func
 
-from functions import accounts, catalog, health, lifecycle, metering, parked, usage
+from functions import (
+    accounts,
+    adjustments,
+    catalog,
+    findings,
+    health,
+    lifecycle,
+    metering,
+    parked,
+    serviceusers,
+    usage,
+)
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
-for module in (usage, metering, lifecycle, catalog, accounts, parked, health):
+for module in (
+    usage,
+    metering,
+    lifecycle,
+    catalog,
+    accounts,
+    adjustments,
+    findings,
+    parked,
+    serviceusers,
+    health,
+):
     app.register_functions(module.blueprint)

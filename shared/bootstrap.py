@@ -30,14 +30,20 @@ from shared.services.refund import RecordRefund
 from shared.services.replay_parked import ReplayParked
 from shared.services.run_shard import RunShard
 from shared.services.runs import StartRun
+from shared.services.service_users import ManageServiceUsers
 from shared.services.settle_uncertain import SettleUncertain
 from shared.services.submit import Breaker, Submit
 from shared.services.take_message import TakeMessage
 from shared.services.usage_writer import UsageWriter
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from azure.core.credentials import TokenCredential
 
+    from shared.domain.caller import Right
+    from shared.domain.ids import AccountCode
+    from shared.domain.serviceuser import ServiceUser
     from shared.identity.authorize import Authorizer
     from shared.marketplace.fulfillment import MarketplaceFulfillment
     from shared.marketplace.transport import Transport
@@ -50,6 +56,7 @@ if TYPE_CHECKING:
     from shared.storage.parking import TableParking
     from shared.storage.refusals import TableRefusals
     from shared.storage.runs import TableRuns
+    from shared.storage.service_users import TableServiceUsers
     from shared.storage.tables import Tables
     from shared.storage.usage_log import TableUsageLog
     from shared.threads import ThreadTasks
@@ -141,6 +148,12 @@ class App:
         return TableFindings(self._tables)
 
     @cached_property
+    def _service_users(self) -> TableServiceUsers:
+        from shared.storage.service_users import TableServiceUsers
+
+        return TableServiceUsers(self._tables)
+
+    @cached_property
     def _transport(self) -> Transport:
         from shared.marketplace.tokens import MarketplaceTokens, proof_of
         from shared.marketplace.transport import Transport
@@ -172,9 +185,8 @@ class App:
     def authorize(self) -> Authorizer:
         """Who may call what."""
         from shared.identity.authorize import authorizer
-        from shared.storage.service_users import TableServiceUsers
 
-        return authorizer(self.settings, TableServiceUsers(self._tables), self.clock.now)
+        return authorizer(self.settings, self._service_users, self.clock.now)
 
     @cached_property
     def _catalog_cache(self) -> CatalogCache:
@@ -243,6 +255,23 @@ class App:
             self._findings,
         )
         return Daily(self._audit, tend, reconcile, self.clock)
+
+    @cached_property
+    def service_users(self) -> ManageServiceUsers:
+        """Makes and revokes API keys."""
+        from shared.identity.apikeys import mint
+
+        def minted(
+            name: str,
+            rights: frozenset[Right],
+            accounts: tuple[AccountCode, ...] | None,
+            now: datetime,
+            expires: datetime | None,
+        ) -> tuple[ServiceUser, str]:
+            made = mint(name, rights, accounts, now, expires)
+            return made.user, made.key
+
+        return ManageServiceUsers(self._service_users, minted, self.clock)
 
     @cached_property
     def record_refund(self) -> RecordRefund:

@@ -11,9 +11,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from shared.api.body import YAML_TYPES, check_size, parse_json, require_type
 from shared.api.convert import to_json
+from shared.api.objects import faults_of
 from shared.api.problem import Response
 from shared.domain.catalog.catalog import Catalog
-from shared.domain.errors import FieldError, InvalidInput
+from shared.domain.errors import InvalidInput
 from shared.domain.rating.models import CHARGE_TAGS
 from shared.ports import CatalogVersion
 
@@ -68,14 +69,8 @@ def catalog_of(document: object) -> Catalog:
     try:
         return _adapter().validate_python(document)
     except ValidationError as exc:
-        faults = [FieldError(_pointer(e["loc"]), e["msg"]) for e in exc.errors()]
+        faults = faults_of(exc, without=CHARGE_TAGS)
         raise InvalidInput(f"the catalogue has {len(faults)} faults", faults) from exc
-
-
-def _pointer(location: tuple[int | str, ...]) -> str:
-    """A JSON pointer; the tag of a charge model is a choice, not a place in the document."""
-    steps = [str(s) for s in location if s not in CHARGE_TAGS]
-    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
 
 
 def catalog_document(catalog: Catalog) -> Any:  # noqa: ANN401 - JSON has no narrower type here

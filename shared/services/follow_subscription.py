@@ -7,7 +7,7 @@ from shared.domain.account import AccountRecord
 from shared.domain.errors import ConcurrentUpdate
 from shared.domain.ids import AccountCode, SubscriptionId, shard_of
 from shared.domain.lifecycle.purchase import MarketplaceSubscription
-from shared.domain.lifecycle.subscription import SubscriptionStatus
+from shared.domain.lifecycle.subscription import Subscription, SubscriptionStatus
 from shared.domain.period import hour_of
 from shared.ports import Accounts, AgendaEntry, Clock, Fulfillment, Ledger, PutAgenda
 
@@ -80,14 +80,30 @@ def _status(record: AccountRecord, id_: SubscriptionId) -> SubscriptionStatus | 
 def _updated(
     record: AccountRecord, theirs: MarketplaceSubscription, moment: datetime
 ) -> AccountRecord:
-    """The record with the Marketplace's status, reached by moves the life cycle knows."""
+    """The record with the Marketplace's status."""
     subscriptions = tuple(
-        ours.moved(theirs.status, moment)
+        _followed(ours, theirs.status, moment, tried=bool(record.plans))
         if ours.id == theirs.id and _can_follow(ours.status, theirs.status)
         else ours
         for ours in record.subscriptions
     )
     return replace(record, subscriptions=subscriptions)
+
+
+def _followed(
+    ours: Subscription, to: SubscriptionStatus, moment: datetime, *, tried: bool
+) -> Subscription:
+    """Ours in the state ``to``, reached by moves the life cycle knows.
+
+    An activation that was tried here and has no answer began when it was tried: all usage since
+    then is due, whenever its success is learnt.
+    """
+    if ours.status is SubscriptionStatus.PENDING:
+        if tried:
+            ours = ours.moved(SubscriptionStatus.SUBSCRIBED, ours.spells[0].start)
+        elif to is SubscriptionStatus.SUSPENDED:
+            ours = ours.moved(SubscriptionStatus.SUBSCRIBED, moment)
+    return ours.moved(to, moment)
 
 
 def _can_follow(ours: SubscriptionStatus, theirs: SubscriptionStatus) -> bool:

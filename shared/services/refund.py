@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import ClassVar
 
 from shared.domain.errors import (
     ConcurrentUpdate,
@@ -14,6 +15,7 @@ from shared.domain.ids import AccountCode, DimensionId, Resource, Shard, shard_o
 from shared.domain.metering.delta import refunded
 from shared.domain.metering.ledger import LedgerKey, Refund
 from shared.domain.period import hour_of
+from shared.domain.wire import WIRE
 from shared.ports import (
     Accounts,
     AgendaEntry,
@@ -34,6 +36,8 @@ class RefundOrder:
 
     ``id`` makes the order repeatable: it takes effect once.
     """
+
+    __pydantic_config__: ClassVar = WIRE
 
     id: str
     account: AccountCode
