@@ -8,7 +8,7 @@ import pytest
 
 from shared.domain.errors import InvalidInput, Unavailable
 from shared.identity.keys import FRESH, PAUSE, STALE, SigningKeys, fetch_keys, parse_keys
-from tests.identity.tokens import KEYS_URL, Published, Seconds, private_key, published
+from tests.identity.tokens import KEYS_URL, Published, Seconds, private_key, published, unpadded
 from tests.marketplace.stub import Drop, Reply, running_stub
 
 
@@ -112,12 +112,13 @@ def test_many_threads_fetch_once() -> None:
 def test_who_has_a_key_does_not_wait_for_anothers_fetch() -> None:
     source, time = Published(), Seconds()
     entered, gate = threading.Event(), threading.Event()
+    waited: list[bool] = []
     keys = SigningKeys(KEYS_URL, source.fetch, time)
     assert keys.find("k1")
 
     def slow(url: str) -> bytes:
         entered.set()
-        gate.wait(5)
+        waited.append(gate.wait(5))
         return source.fetch(url)
 
     keys._fetch = slow
@@ -128,6 +129,7 @@ def test_who_has_a_key_does_not_wait_for_anothers_fetch() -> None:
         assert keys.find("k1")
         gate.set()
         assert fetching.result()
+    assert waited == [True]
 
 
 def key_set(*keys: object) -> bytes:
@@ -142,6 +144,7 @@ def key_set(*keys: object) -> bytes:
         published("k2", n=5),
         published("k2", n="!!"),
         published("k2", n="AQAB"),
+        published("k2", n=unpadded(2**1024 - 1)),
         published("k2", e=""),
         published("k2", kid=None),
         {"kty": "oct", "kid": "k2", "k": "c2VjcmV0"},

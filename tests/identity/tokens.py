@@ -24,7 +24,8 @@ def private_key(_name: str) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65537, 2048)
 
 
-def _unpadded(number: int) -> str:
+def unpadded(number: int) -> str:
+    """A number as key sets write it."""
     raw = number.to_bytes((number.bit_length() + 7) // 8)
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
@@ -33,7 +34,7 @@ def published(name: str, **more: object) -> dict[str, object]:
     """A key set's entry."""
     numbers = private_key(name).public_key().public_numbers()
     entry = {"kty": "RSA", "use": "sig", "kid": name}
-    return {**entry, "n": _unpadded(numbers.n), "e": _unpadded(numbers.e), **more}
+    return {**entry, "n": unpadded(numbers.n), "e": unpadded(numbers.e), **more}
 
 
 @dataclass(slots=True)
