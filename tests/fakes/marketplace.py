@@ -60,7 +60,7 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """The whole call is refused with an HTTP status."""
+    """The whole call is refused with HTTP status 400, 401 or 403."""
 
     status: int = 403
 
