@@ -100,6 +100,10 @@ class Opaque:
     payload: bytes
 
 
+class Encoded(bytes):
+    """Bytes that are an encoded value already; never comes out of decoding."""
+
+
 type Value = (
     bool
     | int
@@ -158,6 +162,7 @@ _TEXT: dict[int, Callable[[bytes], Value]] = {
 type Decoder = Callable[[bytes, int, int], tuple[Value, int]]
 """Reads the value behind a constructor: data, offset and depth to value and next offset."""
 
+_NULL = 0x40
 _U32 = struct.Struct(">I")
 _OPAQUE_WIDTH = {0x73: 4, 0x74: 4, 0x84: 8, 0x94: 16}
 _LISTS = (0xC0, 0xD0)
@@ -183,7 +188,10 @@ def skip(data: bytes, offset: int) -> int:
     """
     try:
         if data[offset] == 0x00:
-            _, offset = _decode(data, offset + 1, 1)
+            if data[offset + 1] == 0x53:
+                offset += 3
+            else:
+                _, offset = _decode(data, offset + 1, 1)
             if data[offset] == 0x00:
                 raise DecodeError("a described value describes another one")
         end = offset + 1 + _width(data, offset)
@@ -307,8 +315,13 @@ def _decode_items(code: int, data: bytes, offset: int, depth: int) -> tuple[list
         raise DecodeError(f"{count} items cannot fit into {end - position} bytes")
     items: list[Value] = []
     for _ in range(count):
-        item, position = _DECODERS[data[position]](data, position + 1, depth + 1)
-        items.append(item)
+        code = data[position]
+        if code == _NULL:  # Most fields of most composites: worth a short cut.
+            items.append(None)
+            position += 1
+        else:
+            item, position = _DECODERS[code](data, position + 1, depth + 1)
+            items.append(item)
     if position != end:
         raise DecodeError("a compound value does not end where its size says")
     return items, end
@@ -385,12 +398,14 @@ def _compound(short: int, count: int, body: bytes) -> bytes:
 
 
 def _encode_list(value: list[Value]) -> bytes:
-    return _compound(0xC0, len(value), b"".join(map(encode, value))) if value else b"\x45"
+    if not value:
+        return b"\x45"
+    return _compound(0xC0, len(value), b"".join([_ENCODERS[type(x)](x) for x in value]))
 
 
 def _encode_map(value: dict[Value, Value]) -> bytes:
-    body = b"".join(encode(key) + encode(item) for key, item in value.items())
-    return _compound(0xC1, 2 * len(value), body)
+    parts = [_ENCODERS[type(part)](part) for pair in value.items() for part in pair]
+    return _compound(0xC1, len(parts), b"".join(parts))
 
 
 def _encode_element(code: int, value: Any) -> bytes:  # noqa: ANN401 - the code names the type
@@ -438,6 +453,7 @@ _ENCODERS = _Encoders(
         Opaque: lambda value: bytes((value.code,)) + value.payload,
         Described: lambda value: b"\x00" + encode(value.descriptor) + encode(value.value),
         Array: _encode_array,
+        Encoded: bytes,
         list: _encode_list,
         dict: _encode_map,
     }

@@ -137,16 +137,16 @@ class Connection(asyncio.Protocol):
 
     def _on_performative(self, channel: int, performative: Performative, payload: bytes) -> None:
         match performative:
-            case Open():
-                self._on_open(performative)
-            case Begin():
-                self._on_begin(channel, performative)
             case Transfer():
                 self._session(channel).on_transfer(performative, payload)
             case Disposition():
                 self._session(channel).on_disposition(performative)
             case Flow():
                 self._session(channel).on_flow(performative)
+            case Open():
+                self._on_open(performative)
+            case Begin():
+                self._on_begin(channel, performative)
             case Attach():
                 self._session(channel).on_attach(performative)
             case Detach():

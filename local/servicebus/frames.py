@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from local.servicebus.codec import DecodeError, Described, ULong, Value, decode, encode
+from local.servicebus.codec import DecodeError, ULong, Value, decode, encode
 from local.servicebus.fields import ProtocolError
 from local.servicebus.performatives import Performative
 
@@ -76,11 +76,17 @@ def _frame(kind: int, channel: int, body: bytes) -> Frame:
 
 def build_frame(kind: int, channel: int, value: Value, payload: bytes = b"") -> bytes:
     """The bytes of a frame."""
-    body = encode(value)
-    return _PREFIX.pack(8 + len(body) + len(payload), 2, kind, channel) + body + payload
+    return _frame_bytes(kind, channel, encode(value), payload)
 
 
 def performative_frame(channel: int, performative: Performative, payload: bytes = b"") -> bytes:
     """The bytes of a frame that carries a performative."""
-    value = Described(ULong(performative.CODE), performative.fields())
-    return build_frame(AMQP_FRAME, channel, value, payload)
+    body = _DESCRIPTORS[performative.CODE] + encode(performative.fields())
+    return _frame_bytes(AMQP_FRAME, channel, body, payload)
+
+
+def _frame_bytes(kind: int, channel: int, body: bytes, payload: bytes) -> bytes:
+    return _PREFIX.pack(8 + len(body) + len(payload), 2, kind, channel) + body + payload
+
+
+_DESCRIPTORS = {code: b"\x00" + encode(ULong(code)) for code in range(0x10, 0x19)}

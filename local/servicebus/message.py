@@ -36,6 +36,7 @@ class Section(IntEnum):
 BATCH_FORMAT = 0x8001_3700
 """Message format of a batch: each data section is one whole message."""
 
+_IDS = (str, int, bytes, UUID)
 _TTL = 2
 _DELIVERY_COUNT = 4
 _MESSAGE_ID = 0
@@ -124,7 +125,7 @@ def _parse(data: bytes) -> Message:
                 _, offset = _map_section(data, offset)
                 application_properties = data[start:offset]
             case _:
-                body, offset = data[start:], _end_of_body(data, offset)
+                body, offset = data[start:], _end_of_body(data, skip(data, offset))
     message_id = fields[_MESSAGE_ID] if fields else None
     session_id = fields[_GROUP_ID] if len(fields) > _GROUP_ID else None
     return Message(
@@ -133,7 +134,7 @@ def _parse(data: bytes) -> Message:
         properties,
         application_properties,
         body,
-        message_id if isinstance(message_id, str | int | bytes | UUID) else None,
+        message_id if isinstance(message_id, _IDS) else None,
         session_id if isinstance(session_id, str) else None,
     )
 
@@ -150,7 +151,7 @@ def _end_of_body(data: bytes, offset: int) -> int:
 def _section_code(data: bytes, offset: int) -> int:
     if data[offset] != 0x00:
         raise DecodeError("a section without a descriptor")
-    if data[offset + 1 : offset + 2] == b"\x53" and len(data) > offset + 2:
+    if data.startswith(b"\x53", offset + 1) and len(data) > offset + 2:
         code = data[offset + 2]
     else:
         descriptor, _ = decode(data, offset + 1)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from local.servicebus.codec import Described, Symbol, ULong, Value
+from local.servicebus.codec import Described, Encoded, Symbol, ULong, Value, encode
 from local.servicebus.fields import Fields, ProtocolError
 
 _ERROR = 0x1D
@@ -82,16 +82,18 @@ def _parse_error(value: Described | None) -> AmqpError | None:
     return AmqpError(fields.text(0) or "", fields.text(1), fields.mapping(2))
 
 
-def encode_outcome(outcome: Outcome) -> Described:
+_PLAIN = {
+    kind: Encoded(encode(Described(ULong(code), [])))
+    for kind, code in ((Received, 0x23), (Accepted, 0x24), (Rejected, 0x25), (Released, 0x26))
+}
+
+
+def encode_outcome(outcome: Outcome) -> Value:
     """The composite of an outcome."""
     match outcome:
-        case Received():
-            return Described(ULong(0x23), [])
-        case Accepted():
-            return Described(ULong(0x24), [])
-        case Rejected(error):
-            return Described(ULong(0x25), [error.encoded()] if error else [])
-        case Released():
-            return Described(ULong(0x26), [])
+        case Rejected(AmqpError() as error):
+            return Described(ULong(0x25), [error.encoded()])
         case Modified(failed, undeliverable):
             return Described(ULong(0x27), [failed, undeliverable])
+        case Received() | Accepted() | Rejected() | Released():
+            return _PLAIN[type(outcome)]
