@@ -10,7 +10,7 @@ from shared.domain.errors import FieldError, InvalidInput
 
 
 @cache
-def _adapter(kind: type) -> TypeAdapter[Any]:
+def _adapter(kind: type[object]) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
