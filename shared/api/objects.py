@@ -1,6 +1,5 @@
 """Reads a JSON object as a domain type, with every fault of it at once."""
 
-from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -9,9 +8,15 @@ from shared.api.body import parse_json
 from shared.domain.errors import FieldError, InvalidInput
 
 
-@cache
-def _adapter(kind: type[object]) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {}
+
+
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    """One adapter a type: making one takes longer than using it."""
+    adapter = _ADAPTERS.get(kind)
+    if adapter is None:
+        adapter = _ADAPTERS[kind] = TypeAdapter(kind)
+    return adapter
 
 
 def read[T](kind: type[T], body: bytes) -> T:
