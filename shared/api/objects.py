@@ -7,7 +7,6 @@ from pydantic import TypeAdapter, ValidationError
 from shared.api.body import parse_json
 from shared.domain.errors import FieldError, InvalidInput
 
-
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}
 
 
