@@ -6,8 +6,10 @@ from decimal import Decimal
 
 import pytest
 
+from shared.domain.errors import Rejected, Throttled, Unavailable
 from shared.domain.ids import AccountCode, DimensionId, Resource, SubscriptionId
 from shared.domain.metering.ledger import LedgerKey
+from shared.domain.metering.reconciliation import ReportedUsage
 from shared.domain.metering.submission import (
     Accepted,
     Answer,
@@ -300,3 +302,38 @@ def test_missing_items_are_unknown(world: World, applied: bool) -> None:
     (answer,) = world.metering.send([batch[1]])
     assert isinstance(answer, Duplicate if applied else Accepted)
     assert world.total(resource, FEE) == 3
+
+
+def test_the_report_of_a_day_sums_what_was_accepted(world: World) -> None:
+    resource = subscribed(world, "seats")
+    world.advance(3 * HOUR)
+    newest = hour_of(world.now()) - HOUR
+    late = newest if newest.hour else newest - HOUR
+    batch = [
+        usage(resource, late - HOUR, "1.5", "t1", "seats"),
+        usage(resource, late, "2", "t1", "seats"),
+        usage(resource, late, "7", "t2", "seats"),
+        usage(resource, late, "9", FEE, "seats"),
+    ]
+    answers = world.metering.send(batch)
+    assert [type(answer) for answer in answers] == [Accepted, Accepted, Accepted, Refused]
+    day, key = late.date(), Resource(resource)
+    reported = sorted(world.metering.usage_of(day), key=lambda row: row.dimension)
+    assert reported == [
+        ReportedUsage(key, DimensionId("t1"), day, Decimal("3.5")),
+        ReportedUsage(key, DimensionId("t2"), day, Decimal(7)),
+    ]
+    assert world.metering.usage_of(day - timedelta(days=1)) == []
+    assert world.metering.usage_of(day + timedelta(days=1)) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [(LoseRequest(), Unavailable), (Throttle(), Throttled), (Refuse(403), Rejected)],
+)
+def test_a_report_that_does_not_come_is_not_an_empty_one(
+    world: World, fault: Fault, error: type[Exception]
+) -> None:
+    world.strike(fault)
+    with pytest.raises(error):
+        world.metering.usage_of(world.now().date())
