@@ -87,6 +87,10 @@ class Simulator:
             totals[key] = totals.get(key, 0) + int(item["quantity"])
         return totals
 
+    def metering_calls(self) -> int:
+        """Calls to the metering API so far."""
+        return int(self.get("")["requests"].get("metering", 0))
+
     def token(self, client: str, secret: str) -> str:
         """An access token of one of the development applications for the product's API."""
         response = self._session.post(

@@ -9,7 +9,7 @@ from local.clients import CallFailed, checked
 from local.due import Used, due_units
 from local.replay.events import Event
 from local.stack import Stack
-from local.terminal import Column, Terminal, dollars
+from local.terminal import Column, Terminal, counted, dollars
 
 STEP = timedelta(minutes=1)
 """Time moves on by this much first, which tells the run that follows from those before it: a
@@ -48,6 +48,7 @@ class Billing:
         whether it does.
         """
         staff, simulator = self._stack.administrator(), self._stack.simulator
+        calls = simulator.metering_calls()
         asked = simulator.now() + STEP
         simulator.advance_to(asked)
         checked(staff.send("POST", "/api/metering/run"))
@@ -65,6 +66,9 @@ class Billing:
             shown = "" if due is None else dollars(due)
             cells = (account, f"{len(used):,}", shown, dollars(got), verdict)
             terminal.table_row(COLUMNS, cells, "" if due in {None, got} else "red")
+        terminal.line()
+        made = simulator.metering_calls() - calls
+        terminal.note(f"The run made {counted(made, 'call')} to the Marketplace's metering API.")
         return equal
 
     def _plan_of(self, account: str) -> str:

@@ -85,10 +85,12 @@ def test_a_replayed_file_is_billed_to_the_cent_and_only_once(tmp_path: Path, usa
         bought = stack.simulator.subscribed()
         assert [accepted[account] for account in bought] == expected_cents(usage)
 
-        sent = len(stack.simulator.get("/requests?target=metering"))
+        calls = stack.simulator.metering_calls()
+        assert calls > 0
         output = io.StringIO()
         assert replay(parse(command), stack, Terminal(output)) == 0, output.getvalue()
         assert f"0 accepted, {ROWS} duplicate" in output.getvalue()
         assert stack.simulator.accepted() == accepted
-        assert len(stack.simulator.get("/requests?target=metering")) == sent
+        assert "The run made 0 calls" in output.getvalue()
+        assert stack.simulator.metering_calls() == calls
         processes.check()
