@@ -24,7 +24,7 @@ from local.replay.options import parse
 from local.replay.rows import BadFile, Row, Survey, survey, value_of
 from local.replay.sender import FAILED, OUTCOMES, Sender, Tally, batches
 from local.stack import Stack, find_stack
-from local.terminal import Progress, Terminal
+from local.terminal import Progress, Terminal, counted
 
 MARGIN = timedelta(minutes=1)
 """Shifted times end this long before now, and bought subscriptions begin as long before them."""
@@ -163,7 +163,7 @@ def _assignment(given: argparse.Namespace, found: Survey, accounts: Sequence[str
 
 def _explain(terminal: Terminal, found: Survey, accounts: Sequence[str], span: Span | None) -> None:
     shown = f"{found.first:%Y-%m-%d %H:%M} to {found.last:%Y-%m-%d %H:%M} UTC"
-    terminal.done("File", f"{found.rows:,} rows", shown)
+    terminal.done("File", counted(found.rows, "row"), shown)
     if accounts:
         terminal.done("Accounts", f"{len(accounts)}", accounts[0] + (", …" if accounts[1:] else ""))
     if span is not None:

@@ -26,11 +26,12 @@ FAILED = "not sent"
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the events so far; ``faults`` are the first ones, ready to be shown."""
+    """What became of the events so far."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
-    faults: list[str] = field(default_factory=list)
     retries: int = 0
+    _first: dict[str, str] = field(default_factory=dict)
+    _times: Counter[str] = field(default_factory=Counter)
 
     @property
     def answered(self) -> int:
@@ -42,10 +43,19 @@ class Tally:
         """Whether every event is in the usage log."""
         return self.answered == self.outcomes["accepted"] + self.outcomes["duplicate"] > 0
 
-    def note(self, fault: str) -> None:
-        """Keep a fault if it is one of the first."""
-        if len(self.faults) < SHOWN_FAULTS:
-            self.faults.append(fault)
+    @property
+    def faults(self) -> list[str]:
+        """The first different faults, each with the place where it was met first."""
+        shown = []
+        for fault, place in list(self._first.items())[:SHOWN_FAULTS]:
+            more = self._times[fault] - 1
+            shown.append(f"{place}: {fault}" + (f" (and {more:,} more)" if more else ""))
+        return shown
+
+    def note(self, place: str, fault: str) -> None:
+        """Count a fault, and keep where it was met first."""
+        self._first.setdefault(fault, place)
+        self._times[fault] += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +137,15 @@ def count(sent: Sent, tally: Tally) -> None:
     results = _results(sent.response)
     if results is None or len(results) != len(sent.batch):
         tally.outcomes[FAILED] += len(sent.batch)
-        tally.note(f"rows {sent.batch[0].row} to {sent.batch[-1].row}: {_reason(sent)}")
+        tally.note(f"rows {sent.batch[0].row} to {sent.batch[-1].row}", _reason(sent))
         return
     for event, result in zip(sent.batch, results, strict=True):
         outcome = str(result["outcome"])
         tally.outcomes[outcome] += 1
         for error in result.get("errors", ()):
-            tally.note(f"row {event.row}: {error['pointer']} {error['message']}")
+            tally.note(f"row {event.row}", f"{error['pointer']} {error['message']}")
         if outcome == "parked":
-            tally.note(f"row {event.row}: parked, its account or meter is not known yet")
+            tally.note(f"row {event.row}", "parked, its account or meter is not known yet")
 
 
 def _results(response: requests.Response | None) -> list[Json] | None:

@@ -144,6 +144,11 @@ def test_invalid_and_parked_events_are_named_by_their_row() -> None:
     ]
 
 
+def test_a_fault_that_repeats_is_shown_once_with_its_number() -> None:
+    tally, _ = sent(Backend(outcome_of=lambda _name: "invalid"), made(4))
+    assert tally.faults == ["row 1: /time is too old (and 3 more)"]
+
+
 def test_a_batch_fits_into_one_request() -> None:
     sizes = [len(batch) for batch in batches(made(5, length=400_000), 500)]
     assert sizes == [2, 2, 1]
