@@ -301,6 +301,26 @@ def test_an_outage_leaves_one_probe_in_doubt_and_sends_the_rest_at_once(world: W
     assert rest.quantity == sum(range(11, 40))
 
 
+@pytest.mark.parametrize("fault", [LoseAnswer(), LoseRequest()], ids=["taken", "not taken"])
+def test_what_was_in_doubt_is_settled_by_the_usage_report(
+    world: World, fault: LoseAnswer | LoseRequest
+) -> None:
+    account = world.customer()
+    world.use(account, 40)
+    world.marketplace.decide = lambda call: fault if call == "send" else None
+    world.next_run(30)
+    world.marketplace.decide = lambda _: None
+    world.use(account, 2)
+    world.next_run(30)
+    first = world.submissions(account)[0]
+    assert first.state is SubmissionState.SETTLED
+    assert first.billed == (40 if isinstance(fault, LoseAnswer) else 0)
+    assert world.billed(account) == world.row(account).committed == 42
+    world.journal.forget()
+    world.next_run()
+    assert world.journal.writes == {"runs.complete": 16}
+
+
 def test_a_call_without_answer_closes_the_way_for_a_minute(world: World) -> None:
     accounts = [world.account(f"c{n}") for n in range(1200)]
     shared = [account for account in accounts if shard_of(account) == 3][:60]

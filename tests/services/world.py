@@ -397,7 +397,8 @@ class World:
             submissions.setdefault(submission.key, []).append(submission)
         for key, row in self.rows(account).items():
             made = submissions.get(key, [])
-            assert row.committed == sum(map(_effect, made), ZERO), "committed is not accounted for"
+            told = sum(map(_effect, made), ZERO) - row.refunded
+            assert row.committed == told, "committed is not accounted for"
             under_way = [s.hour for s in made if s.state.under_way]
             assert under_way == ([] if row.open_hour is None else [row.open_hour])
             self._check_marketplace(account, key, made)
