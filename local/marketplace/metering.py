@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from local.marketplace.faults import FaultKind
+from local.marketplace.faults import BATCH_KINDS, FaultKind
 from local.marketplace.reports import DayUsage, by_day
 from local.marketplace.simulator import Simulator
 from local.marketplace.usage import (
@@ -63,7 +63,7 @@ def batch_usage_event(simulator: Simulator, call: Call) -> Reply:
         message = f"The request must hold 1 to {MAX_BATCH} usage events."
         return _bad_request(Problem("request", message))
     simulator.batches += 1
-    fault = call.fault
+    fault = call.fault if call.fault and call.fault.kind in BATCH_KINDS else None
     healthy = len(items) - (fault.items if fault else 0)
     answered: list[object] = []
     for index, item in enumerate(items):
