@@ -1,25 +1,20 @@
 """A day of two customers on the local stack: they buy, use, are billed hour by hour, one leaves."""
 
-import contextlib
-import csv
 import json
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Self
 
 import yaml
-from azure.servicebus import ServiceBusClient, ServiceBusMessage
 
 from local.clients import CallFailed, Json, checked
 from local.due import Document, Used, due_units
-from local.processes import ROOT
+from local.samples.files import CATALOG, Row, sample_rows
 from local.stack import Stack
 from local.terminal import Column, Terminal, counted, dollars
+from local.usage_queue import UsageQueue, batches
 
-SAMPLES = ROOT / "local" / "samples"
 METER = "requests"
 HOUR = timedelta(hours=1)
 
@@ -29,8 +24,6 @@ POST_AT = timedelta(minutes=55)
 QUEUE_EVERY = 5
 """Every fifth row travels through Service Bus, the others over HTTP."""
 HTTP_BATCH = 100
-QUEUE_BATCH = 25
-QUEUE_SECONDS = 60
 
 COLUMNS = (
     Column("hour", 5),
@@ -66,66 +59,6 @@ class Customer:
     billed: int = 0
     seen: set[str] = field(default_factory=set)
     ended: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One request of the sample file: its hour and its share of that hour."""
-
-    number: int
-    customer: str
-    hour: int
-    within: timedelta
-    data: dict[str, int]
-
-
-def sample_rows() -> list[Row]:
-    """The sample file, relative to its first hour."""
-    with (SAMPLES / "requests.csv").open(encoding="utf-8", newline="") as file:
-        lines = list(csv.DictReader(file))
-    first = datetime.fromisoformat(lines[0]["timestamp"]).replace(minute=0, second=0, microsecond=0)
-    rows = []
-    for number, line in enumerate(lines):
-        hour, within = divmod(datetime.fromisoformat(line["timestamp"]) - first, HOUR)
-        data = {
-            "contextTokens": int(line["prompt_tokens"]),
-            "generatedTokens": int(line["completion_tokens"]),
-        }
-        rows.append(Row(number, line["customer"], hour, within, data))
-    return rows
-
-
-class UsageQueue:
-    """The Service Bus queue ``usage``, as a product backend fills it."""
-
-    def __init__(self, connection: str) -> None:
-        self._open = contextlib.ExitStack()
-        client = self._open.enter_context(ServiceBusClient.from_connection_string(connection))
-        self._sender = self._open.enter_context(client.get_queue_sender("usage"))
-        self._receiver = self._open.enter_context(client.get_queue_receiver("usage"))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._open.close()
-
-    def put(self, events: Sequence[object]) -> None:
-        """Send events, several in a message."""
-        self._sender.send_messages(
-            [
-                ServiceBusMessage(json.dumps(batch), content_type="application/json")
-                for batch in _batches(events, QUEUE_BATCH)
-            ]
-        )
-
-    def wait_empty(self) -> None:
-        """A message leaves the queue only once its events are stored."""
-        deadline = time.monotonic() + QUEUE_SECONDS
-        while self._receiver.peek_messages(1):
-            if time.monotonic() > deadline:
-                raise CallFailed("the queue usage was not emptied; see the logs")
-            time.sleep(0.05)
 
 
 class Play:
@@ -164,7 +97,7 @@ class Play:
         return self._check()
 
     def _load_catalog(self) -> None:
-        document = (SAMPLES / "catalog.yaml").read_bytes()
+        document = CATALOG.read_bytes()
         checked(self._staff.send("PUT", "/api/catalog", document, "application/yaml"))
         self._catalog = yaml.safe_load(document)
         counts = [
@@ -206,7 +139,7 @@ class Play:
             (queued if row.number % QUEUE_EVERY == 0 else over_http).append(event)
         self._terminal.passing(f"  {start:%H:%M}  posting {len(rows)} events …")
         queue.put(queued)
-        for batch in _batches(over_http, HTTP_BATCH):
+        for batch in batches(over_http, HTTP_BATCH):
             self._post(batch)
         queue.wait_empty()
 
@@ -277,10 +210,6 @@ class Play:
 
 def _hour(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-
-
-def _batches(items: Sequence[object], size: int) -> Iterator[Sequence[object]]:
-    return (items[at : at + size] for at in range(0, len(items), size))
 
 
 def _key(submission: Json) -> str:

@@ -122,6 +122,7 @@ def app_settings(stack: Stack) -> dict[str, str]:
         "ENTRA_URL": stack.marketplace,
         "API_CLIENT_ID": defaults.API_APP,
         "USAGE_GRACE_HOURS": "1",
+        "EVENT_RETENTION_DAYS": "42",
         "LOCAL_CLOCK_FILE": str(stack.clock_file),
     }
 

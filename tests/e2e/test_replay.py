@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from local.clients import checked
-from local.play import SAMPLES
 from local.processes import Processes
 from local.replay.command import replay
 from local.replay.options import parse
+from local.samples.files import CATALOG
 from local.samples.generator import write
 from local.stack import Stack, running_stack
 from local.terminal import Terminal
@@ -56,7 +56,7 @@ def stack_with_catalogue(directory: Path) -> Iterator[tuple[Stack, Processes]]:
         if (now + MARGIN).month != now.month:
             # Bands begin anew with a month, which expected_cents does not know.
             stack.simulator.advance_to(now + MARGIN)
-        document = (SAMPLES / "catalog.yaml").read_bytes()
+        document = CATALOG.read_bytes()
         staff = stack.administrator()
         checked(staff.send("PUT", "/api/catalog", document, "application/yaml"))
         yield stack, processes

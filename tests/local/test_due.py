@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from local.due import Used, due_units
-from local.play import SAMPLES
+from local.samples.files import CATALOG
 
 NOVEMBER = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DECEMBER = datetime(2026, 12, 2, tzinfo=UTC)
@@ -16,7 +16,7 @@ DECEMBER = datetime(2026, 12, 2, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def catalog() -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load((SAMPLES / "catalog.yaml").read_bytes())
+    document: dict[str, Any] = yaml.safe_load(CATALOG.read_bytes())
     return document
 
 

@@ -2,7 +2,7 @@
 
 import io
 
-from local.play import SAMPLES, sample_rows
+from local.samples.files import CATALOG, USAGE, sample_rows
 from local.samples.generator import ROWS, SEED, write
 from shared.api.catalog import parse_catalog
 from shared.domain.catalog.validation import faults_of
@@ -11,7 +11,7 @@ from shared.domain.catalog.validation import faults_of
 def test_the_sample_usage_is_what_the_generator_writes() -> None:
     output = io.StringIO()
     write(output, SEED, ROWS)
-    assert (SAMPLES / "requests.csv").read_text(encoding="utf-8") == output.getvalue()
+    assert USAGE.read_text(encoding="utf-8") == output.getvalue()
 
 
 def test_the_sample_usage_has_both_customers_in_every_hour() -> None:
@@ -20,7 +20,7 @@ def test_the_sample_usage_has_both_customers_in_every_hour() -> None:
 
 
 def test_the_sample_catalogue_is_a_valid_catalogue() -> None:
-    body = (SAMPLES / "catalog.yaml").read_bytes()
+    body = CATALOG.read_bytes()
     catalog = parse_catalog({"content-type": "application/yaml"}, body)
     assert faults_of(catalog) == ()
     assert catalog.plan_for("contoso-ai", "standard") is catalog.plans[0]
