@@ -70,6 +70,10 @@ class Journal:
         """Empty the journal; waiting steps stay."""
         self.calls.clear()
 
+    def forget_steps(self) -> None:
+        """Drop the steps that wait for calls that never came."""
+        self._waiting.clear()
+
     def count(self, *names: str) -> int:
         """How many calls of ``names`` there were."""
         return sum(call.name in names for call in self.calls)
