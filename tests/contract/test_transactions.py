@@ -39,6 +39,16 @@ def fewest(drawn: list[str]) -> int:
     return total
 
 
+def test_runs_read_little_and_idle_shards_next_to_nothing(on: Stage) -> None:
+    made = runs(on, changed=3)
+    assert made.worst_idle <= IDLE_OPERATIONS
+    assert made.idle_calls == 0
+    written = [e for tape in made.idle for e in tape.exchanges if not e.is_read]
+    assert [e.operations for e in written] == [1] * SHARDS
+    assert 0 < made.busy_calls <= 3
+    assert made.reads_an_account <= 4
+
+
 @pytest.mark.parametrize("case", CASES[:2], ids=lambda case: f"{case.accounts} accounts")
 def test_a_thousand_events_take_few_transactions_and_no_reads(on: Stage, case: Case) -> None:
     tape = ingestion(on, case, SEED).tape
@@ -53,13 +63,3 @@ def test_redelivery_looks_every_event_up_once(on: Stage) -> None:
     tape = redelivery(on).tape
     assert (tape.transactions, tape.reads) == (3, REDELIVERED)
     assert len(tape.exchanges) == 3 + REDELIVERED
-
-
-def test_runs_read_little_and_idle_shards_next_to_nothing(on: Stage) -> None:
-    made = runs(on, changed=3)
-    assert made.worst_idle <= IDLE_OPERATIONS
-    assert made.idle_calls == 0
-    written = [e for tape in made.idle for e in tape.exchanges if not e.is_read]
-    assert [e.operations for e in written] == [1] * SHARDS
-    assert 0 < made.busy_calls <= 3
-    assert made.reads_an_account <= 4
