@@ -1,0 +1,171 @@
+metadata description = 'What wakes people up: rules over the app\'s own log lines, and dead letters. See docs/runbook.md.'
+
+@description('Required. What names of resources begin with.')
+param name string
+
+@description('Required. Region.')
+param location string
+
+@description('Required. Tags of every resource.')
+param tags object
+
+@description('Required. Id of the workspace that has the log lines.')
+param workspaceId string
+
+@description('Required. Id of the Service Bus namespace.')
+param serviceBusId string
+
+@description('Required. Who is told; empty for nobody, then alerts are only seen in the portal.')
+param email string
+
+@description('Required. Hours that usage may wait for the Marketplace, which takes none older than 24.')
+@minValue(1)
+@maxValue(20)
+param unsentHours int
+
+var lines = 'AppTraces | where Message startswith "event='
+var rules = [
+  {
+    name: 'unsent-usage'
+    text: 'Usage has waited for hours for the Marketplace, which refuses it after 24.'
+    severity: 1
+    query: '${lines}shard_run " | extend hours = todouble(extract(@"oldest_unsent_hours=([0-9.]+)", 1, Message)) | where hours > ${unsentHours}'
+    frequency: 'PT1H'
+    window: 'PT2H'
+    threshold: 0
+  }
+  {
+    name: 'runs-missing'
+    text: 'A shard has had no complete hourly run for three hours.'
+    severity: 1
+    query: '${lines}shard_run " | extend shard = extract(@"shard=(\\d+)", 1, Message) | summarize last = max(TimeGenerated) by shard | where last < ago(3h)'
+    frequency: 'PT1H'
+    window: 'P2D'
+    threshold: 0
+  }
+  {
+    name: 'accounts-failed'
+    text: 'Accounts could not be rated or billed.'
+    severity: 2
+    query: '${lines}account_failed " | extend account = extract(@"account=(\\S+)", 1, Message) | summarize count() by account'
+    frequency: 'PT1H'
+    window: 'PT2H'
+    threshold: 0
+  }
+  {
+    name: 'findings'
+    text: 'Something does not add up: quantities that differ, usage written off, an audit or a reconciliation that found something.'
+    severity: 2
+    query: 'AppTraces | where Message startswith "event=quantity_differs " or (Message startswith "event=daily " and SeverityLevel >= 3) or (Message startswith "event=shard_run " and toint(extract(@"written_off=(\\d+)", 1, Message)) > 0)'
+    frequency: 'PT1H'
+    window: 'PT2H'
+    threshold: 0
+  }
+  {
+    name: 'webhook-rejections'
+    text: 'Notices to the webhook were refused again and again: Partner Center may be set up for another application.'
+    severity: 2
+    query: '${lines}request_refused " and Message has "/api/webhook"'
+    frequency: 'PT1H'
+    window: 'PT1H'
+    threshold: 5
+  }
+  {
+    name: 'identity'
+    text: 'Entra or the Marketplace refused the app itself: nothing can be billed.'
+    severity: 1
+    query: 'AppTraces | where Message startswith "event=" and Message has_any ("Entra refused a token", "the managed identity gave no token", "the Marketplace refused our token")'
+    frequency: 'PT15M'
+    window: 'PT1H'
+    threshold: 0
+  }
+  {
+    name: 'broken-requests'
+    text: 'Requests ended in faults of the app itself.'
+    severity: 2
+    query: '${lines}request_broken "'
+    frequency: 'PT15M'
+    window: 'PT1H'
+    threshold: 3
+  }
+]
+
+resource people 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(email)) {
+  name: '${name}-people'
+  location: 'global'
+  tags: tags
+  properties: {
+    groupShortName: 'metering'
+    enabled: true
+    emailReceivers: [
+      {
+        name: 'on-call'
+        emailAddress: email
+        useCommonAlertSchema: true
+      }
+    ]
+  }
+}
+
+resource queryAlerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
+  for rule in rules: {
+    name: '${name}-${rule.name}'
+    location: location
+    tags: tags
+    kind: 'LogAlert'
+    properties: {
+      displayName: '${name}: ${rule.name}'
+      description: '${rule.text} See docs/runbook.md#${rule.name}.'
+      severity: rule.severity
+      enabled: true
+      autoMitigate: true
+      scopes: [workspaceId]
+      evaluationFrequency: rule.frequency
+      windowSize: rule.window
+      skipQueryValidation: true
+      criteria: {
+        allOf: [
+          {
+            query: rule.query
+            timeAggregation: 'Count'
+            operator: 'GreaterThan'
+            threshold: rule.threshold
+            failingPeriods: { numberOfEvaluationPeriods: 1, minFailingPeriodsToAlert: 1 }
+          }
+        ]
+      }
+      actions: { actionGroups: empty(email) ? [] : [people.id] }
+    }
+  }
+]
+
+resource deadLetters 'Microsoft.Insights/metricAlerts@2018-03-01' = {
+  name: '${name}-dead-letters'
+  location: 'global'
+  tags: tags
+  properties: {
+    description: 'Messages were given up after many tries. See docs/runbook.md#dead-letters.'
+    severity: 1
+    enabled: true
+    autoMitigate: true
+    scopes: [serviceBusId]
+    evaluationFrequency: 'PT5M'
+    windowSize: 'PT15M'
+    criteria: {
+      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+      allOf: [
+        {
+          name: 'dead-letters'
+          criterionType: 'StaticThresholdCriterion'
+          metricNamespace: 'Microsoft.ServiceBus/namespaces'
+          metricName: 'DeadletteredMessages'
+          dimensions: [{ name: 'EntityName', operator: 'Include', values: ['*'] }]
+          operator: 'GreaterThan'
+          threshold: 0
+          timeAggregation: 'Maximum'
+        }
+      ]
+    }
+    actions: empty(email) ? [] : [{ actionGroupId: people.id }]
+  }
+}
