@@ -1,12 +1,12 @@
 """Accounts: who they are, what they owe, what the Marketplace was told."""
 
 import azure.functions as func
-from shared.bootstrap import app
 
 from shared.api.accounts import account_response, accounts_response, totals_response
 from shared.api.http import respond
 from shared.api.problem import Response
 from shared.api.request import Request
+from shared.bootstrap import app
 
 blueprint = func.Blueprint()
 

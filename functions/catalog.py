@@ -1,12 +1,12 @@
 """The catalogue: one versioned document."""
 
 import azure.functions as func
-from shared.bootstrap import app
 
 from shared.api.catalog import catalog_response, parse_catalog
 from shared.api.http import respond
 from shared.api.problem import Response
 from shared.api.request import Request
+from shared.bootstrap import app
 
 blueprint = func.Blueprint()
 

@@ -1,12 +1,12 @@
 """Whether the app runs and can reach what it needs."""
 
 import azure.functions as func
-from shared.bootstrap import app
 
 from shared.api.health import health_response
 from shared.api.http import respond
 from shared.api.problem import Response
 from shared.api.request import Request
+from shared.bootstrap import app
 
 blueprint = func.Blueprint()
 

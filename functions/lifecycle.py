@@ -1,7 +1,6 @@
 """The life of a subscription: landing page, Partner Center's webhook, queue `lifecycle`."""
 
 import azure.functions as func
-from shared.bootstrap import app
 
 from shared.api.http import respond
 from shared.api.lifecycle import (
@@ -11,6 +10,7 @@ from shared.api.lifecycle import (
 )
 from shared.api.problem import Response
 from shared.api.request import Request
+from shared.bootstrap import app
 from shared.console.landing import activated_page, offer_page
 
 blueprint = func.Blueprint()

@@ -3,12 +3,12 @@
 import json
 
 import azure.functions as func
-from shared.bootstrap import app
 
 from shared.api.http import respond
 from shared.api.metering import report_run, status_response, submissions_response
 from shared.api.problem import Response
 from shared.api.request import Request
+from shared.bootstrap import app
 
 blueprint = func.Blueprint()
 

@@ -1,12 +1,12 @@
 """Parked and refused input: what could not be used yet, or at all."""
 
 import azure.functions as func
-from shared.bootstrap import app
 
 from shared.api.http import respond
 from shared.api.parked import parked_response, replayed_response
 from shared.api.problem import Response
 from shared.api.request import Request
+from shared.bootstrap import app
 
 blueprint = func.Blueprint()
 

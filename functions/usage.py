@@ -3,7 +3,6 @@
 import typing
 
 import azure.functions as func
-from shared.bootstrap import app
 
 from shared.api.body import JSON_TYPES, parse_json, require_type
 from shared.api.http import respond
@@ -11,6 +10,7 @@ from shared.api.messages import parse_message, report_taken
 from shared.api.problem import Response
 from shared.api.request import Request
 from shared.api.usage import ingest, results_response
+from shared.bootstrap import app
 
 blueprint = func.Blueprint()
 
