@@ -6,6 +6,7 @@ from functions import (
     accounts,
     adjustments,
     catalog,
+    deadletters,
     findings,
     health,
     lifecycle,
@@ -26,6 +27,7 @@ for module in (
     adjustments,
     findings,
     parked,
+    deadletters,
     serviceusers,
     health,
 ):

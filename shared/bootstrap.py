@@ -18,6 +18,7 @@ from shared.services.activate import Activate
 from shared.services.audit import Audit, TendTables
 from shared.services.catalog import PutCatalog
 from shared.services.daily import Daily
+from shared.services.dead_letters import TendDeadLetters
 from shared.services.directory import CatalogCache, Directory
 from shared.services.fold import Fold
 from shared.services.follow_subscription import FollowSubscription
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from shared.identity.authorize import Authorizer
     from shared.marketplace.fulfillment import MarketplaceFulfillment
     from shared.marketplace.transport import Transport
+    from shared.messaging.connection import Connection
     from shared.messaging.publisher import ServiceBusMessages
     from shared.storage.accounts import TableAccounts
     from shared.storage.catalogs import TableCatalogs
@@ -177,7 +179,13 @@ class App:
     def _messages(self) -> ServiceBusMessages:
         from shared.messaging.publisher import ServiceBusMessages
 
-        return ServiceBusMessages(self.settings, self._credential)
+        return ServiceBusMessages(self._service_bus)
+
+    @cached_property
+    def _service_bus(self) -> Connection:
+        from shared.messaging.connection import Connection
+
+        return Connection(self.settings, self._credential)
 
     # --- services --------------------------------------------------------------------------
 
@@ -277,6 +285,13 @@ class App:
     def record_refund(self) -> RecordRefund:
         """Records refunds that Microsoft made."""
         return RecordRefund(self._accounts, self._ledger, self.clock)
+
+    @cached_property
+    def dead_letters(self) -> TendDeadLetters:
+        """Looks at dead letters and sends them again."""
+        from shared.messaging.dead_letters import ServiceBusDeadLetters
+
+        return TendDeadLetters(ServiceBusDeadLetters(self._service_bus, self._messages))
 
     @cached_property
     def start_run(self) -> StartRun:

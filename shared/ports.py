@@ -594,6 +594,29 @@ class ServiceUsers(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that could not be handled, with the reason and the beginning of its body."""
+
+    id: str
+    enqueued: datetime | None
+    reason: str
+    description: str
+    body: str
+
+
+class DeadLetters(Protocol):
+    """Messages that could not be handled."""
+
+    def peek(self, queue: str, limit: int) -> Sequence[DeadLetter]:
+        """The oldest dead letters of a queue; they stay where they are."""
+        ...
+
+    def replay(self, queue: str, limit: int) -> int:
+        """Send up to ``limit`` dead letters again, oldest first; returns how many."""
+        ...
+
+
 class Messages(Protocol):
     """The queues of the pipeline."""
 

@@ -1,16 +1,16 @@
 """Sends messages to the pipeline's queues over Service Bus."""
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
-from shared.config import Settings
-from shared.domain.errors import Misconfigured, Throttled, TooLarge, Unavailable
+from shared.domain.errors import TooLarge
+from shared.messaging.connection import Connection, translated
 from shared.ports import Message
 
 if TYPE_CHECKING:
-    from azure.servicebus import ServiceBusClient, ServiceBusMessageBatch, ServiceBusSender
+    from azure.servicebus import ServiceBusMessageBatch, ServiceBusSender
 
 MAX_BATCH: Final = 255 * 1024
 """Bytes of one send, a little below the 256 KiB of the Standard tier (Service Bus quotas)."""
@@ -18,33 +18,19 @@ MAX_BATCH: Final = 255 * 1024
 SEND_TIMEOUT: Final = 20.0
 """Seconds for one send with all of its tries."""
 
-_OPTIONS: Final[dict[str, Any]] = {
-    "retry_total": 2,
-    "retry_mode": "fixed",
-    "retry_backoff_factor": 0.2,
-}
-_BUSY_PAUSE: Final = 10.0
-"""Seconds that Microsoft asks to wait after "server busy"."""
-
 
 class ServiceBusMessages:
-    """The port ``Messages``: by connection string, else by namespace and ``credential``.
+    """The port ``Messages``.
 
     Opening a sender takes about half a second, so each queue's is kept; senders are not safe
     for two threads, so each has a lock. A sender that failed is dropped and opened anew.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        credential: Any = None,  # noqa: ANN401 - the SDK's, of a package this layer does not know
-    ) -> None:
-        self._settings = settings
-        self._credential = credential
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
         self._senders: dict[str, ServiceBusSender] = {}
-        self._client: ServiceBusClient | None = None
 
     def publish(self, queue: str, messages: Sequence[Message]) -> None:
         """Send all messages, in as few sends as their size and sessions allow.
@@ -54,7 +40,7 @@ class ServiceBusMessages:
         """
         if not messages:
             return
-        with self._queue_lock(queue), _translated():
+        with self._queue_lock(queue), translated():
             try:
                 sender = self._sender(queue)
                 for batch in _batches(sender, messages):
@@ -72,10 +58,7 @@ class ServiceBusMessages:
         for queue in queues:
             with self._queue_lock(queue):
                 self._drop(queue)
-        with self._lock:
-            client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        self._connection.close()
 
     def _queue_lock(self, queue: str) -> threading.Lock:
         with self._lock:
@@ -84,23 +67,8 @@ class ServiceBusMessages:
     def _sender(self, queue: str) -> "ServiceBusSender":
         sender = self._senders.get(queue)
         if sender is None:
-            sender = self._senders[queue] = self._connected().get_queue_sender(queue)
+            sender = self._senders[queue] = self._connection.client().get_queue_sender(queue)
         return sender
-
-    def _connected(self) -> "ServiceBusClient":
-        from azure.servicebus import ServiceBusClient
-
-        with self._lock:
-            if self._client is None:
-                connection = self._settings.service_bus_connection
-                namespace = self._settings.service_bus_namespace
-                if connection:
-                    self._client = ServiceBusClient.from_connection_string(connection, **_OPTIONS)
-                elif namespace and self._credential is not None:
-                    self._client = ServiceBusClient(namespace, self._credential, **_OPTIONS)
-                else:
-                    raise Misconfigured("set ServiceBus or ServiceBus__fullyQualifiedNamespace")
-            return self._client
 
     def _drop(self, queue: str) -> None:
         from azure.servicebus.exceptions import ServiceBusError
@@ -141,16 +109,3 @@ def _batches(
         except MessageSizeExceededError as exc:
             raise TooLarge(f"a message takes more than {MAX_BATCH} bytes") from exc
     return batches
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    from azure.servicebus.exceptions import ServiceBusError, ServiceBusServerBusyError
-
-    try:
-        yield
-    except ServiceBusServerBusyError as exc:
-        raise Throttled("Service Bus is busy", _BUSY_PAUSE) from exc
-    except ServiceBusError as exc:
-        # The text of the error can quote the connection.
-        raise Unavailable(f"Service Bus gave no answer: {type(exc).__name__}") from exc

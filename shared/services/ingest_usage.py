@@ -19,6 +19,8 @@ from shared.ports import Clock, EventRow, ParkedEvent, Parking, PartialKey
 from shared.services.directory import CatalogCache, Directory, Placement
 from shared.services.usage_writer import Entry, Stored, UsageWriter
 
+QUEUE = "usage"
+
 MAX_PAYLOAD = 16_000
 """Characters of one event's canonical contents; a storage property holds 32,768."""
 

@@ -19,6 +19,7 @@ from local.servicebus.broker import RunningBroker, running_broker
 from local.servicebus.declaration import load_queues
 from shared.config import Settings
 from shared.domain.errors import Misconfigured, TooLarge, Unavailable
+from shared.messaging.connection import Connection
 from shared.messaging.publisher import MAX_BATCH, ServiceBusMessages
 from shared.ports import Message, Messages
 from tests.fakes.messages import FakeMessages
@@ -49,7 +50,7 @@ def published(broker: RunningBroker) -> Iterator[ServiceBusMessages]:
 
 
 def publisher(connection: str) -> ServiceBusMessages:
-    return ServiceBusMessages(Settings(service_bus_connection=connection))
+    return ServiceBusMessages(Connection(Settings(service_bus_connection=connection)))
 
 
 class Inbox:
@@ -196,4 +197,4 @@ def test_where_nobody_listens_is_unavailable_soon() -> None:
 
 def test_without_settings_it_says_so() -> None:
     with pytest.raises(Misconfigured, match="ServiceBus"):
-        ServiceBusMessages(Settings()).publish(PLAIN, [Message("x")])
+        ServiceBusMessages(Connection(Settings())).publish(PLAIN, [Message("x")])
