@@ -1,5 +1,6 @@
 """What an hourly run of a shard found and did."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -36,7 +37,7 @@ class RunReport:
 
 
 def findings_of(report: RunReport) -> list[Finding]:
-    """What people should look at after a run."""
+    """What people should look at after a run; write-offs are told when they are written."""
     now = report.started
     failed = [
         Finding(FindingKind.ACCOUNT_FAILED, account, reason, now)
@@ -51,7 +52,12 @@ def findings_of(report: RunReport) -> list[Finding]:
         )
         for s in report.differing
     ]
-    written_off = [
+    return failed + differing
+
+
+def written_off(rows: Iterable[LedgerRow], now: datetime) -> list[Finding]:
+    """What can no longer be charged."""
+    return [
         Finding(
             FindingKind.WRITTEN_OFF,
             f"{row.account} {row.key.dimension}",
@@ -59,6 +65,5 @@ def findings_of(report: RunReport) -> list[Finding]:
             "more than a day ago",
             now,
         )
-        for row in report.written_off
+        for row in rows
     ]
-    return failed + differing + written_off

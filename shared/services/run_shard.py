@@ -30,7 +30,7 @@ from shared.ports import (
 )
 from shared.services.collect import Changed, Collect
 from shared.services.rate_account import AccountTotals, RateAccount
-from shared.services.run_report import RunReport, findings_of
+from shared.services.run_report import RunReport, findings_of, written_off
 from shared.services.settle_uncertain import SettleUncertain
 from shared.services.submit import KnownRows, Submit
 
@@ -239,14 +239,18 @@ class RunShard:
         report: RunReport,
         known: KnownRows,
     ) -> list[Versioned[Submission]]:
+        lost = [
+            write.row for write in writes if isinstance(write, PutRow) and write.row.written_off
+        ]
+        if lost:  # Before they are written: after a crash in between nobody would look again.
+            self._findings.note(written_off(lost, report.started))
+            report.written_off += lost
         etags = self._ledger.write(shard, writes)
         intended: list[Versioned[Submission]] = []
         for write, etag in zip(writes, etags, strict=True):
             match write:
                 case PutRow(row, _):
                     known[row.key] = Versioned(row, etag)
-                    if row.written_off:
-                        report.written_off.append(row)
                 case PutSubmission(submission, _):
                     intended.append(Versioned(submission, etag))
                 case PutAgenda() | DropAgenda() | PutRefund():

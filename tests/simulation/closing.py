@@ -7,6 +7,7 @@ from shared.domain.finding import FindingKind
 from shared.domain.ids import Shard, shard_of
 from shared.domain.lifecycle.subscription import SubscriptionStatus
 from shared.domain.metering.ledger import LedgerRow
+from shared.domain.metering.submission import SubmissionState
 from shared.domain.money import ZERO
 from shared.domain.period import day_start, hour_of
 from shared.domain.usage.partial import merged
@@ -144,12 +145,16 @@ def check_bills(people: People) -> None:
             world.counts["units written off"] += int(row.written_off)
             subject = f"{row.account} {row.key.dimension}"
             must(subject in findings, "a loss was not reported", brief(row))
-            must(_excused(world, buyer), "units were lost without need", brief(row))
+            lost_anew = row.written_off > row.refunded
+            must(
+                not lost_anew or _excused(world, buyer), "units were lost without need", brief(row)
+            )
 
 
 def _excused(world: History, buyer: Buyer) -> bool:
     """Whether something kept the remainder from being sent in the day after the end: an outage, a
-    late event, or an end that was learnt late because its notice was lost."""
+    late event, an end that was learnt late because its notice was lost, or a doubt that was
+    settled too late."""
     customer = world.oracle.customer(buyer.code)
     end, truly = customer.end, world.stores.marketplace.sold[buyer.subscription].ended
     assert end is not None
@@ -157,7 +162,11 @@ def _excused(world: History, buyer: Buyer) -> bool:
     spans = [*world.plot.outages, *world.plot.blackouts]
     troubled = any(first < end + WINDOW and end - HOUR < last for first, last in spans)
     late = customer.last_stored is not None and customer.last_stored > end + GRACE
-    return troubled or late or end - truly > HOUR / 4
+    settled = any(
+        s.state is SubmissionState.SETTLED and s.account == buyer.code
+        for s in world.watch.submissions.values()
+    )
+    return troubled or late or settled or end - truly > HOUR / 4
 
 
 def check_stores(world: History) -> None:

@@ -123,11 +123,14 @@ class Backends:
         """Send once more what was acknowledged, sometimes with another payload."""
         repeated = [
             UsageEvent(e.id, e.account, e.meter, e.time, {"n": e.data["n"] + Decimal(1)})  # type: ignore[operator]  # the data are numbers
-            if self.world.rng.random() < 0.2
+            if self.world.rng.random() < 0.2 and self._stored(e)
             else e
             for e in events
         ]
         self.world.call("ingest", lambda s: s.ingest(repeated), lambda *_: None)
+
+    def _stored(self, event: UsageEvent) -> bool:
+        return (event.account, event.key, event.day) in self.world.watch.events
 
     def _acknowledged(self, event: UsageEvent, result: EventResult) -> None:
         match result.outcome:
@@ -149,11 +152,10 @@ class Backends:
 
     def _kept(self, event: UsageEvent) -> None:
         """A parked event is kept, or has become usage since."""
-        identity = (event.account, event.key, event.day)
         parked = any(
             p.event.id == event.id for p in self.world.stores.parking.of_account(event.account)
         )
-        must(parked or identity in self.world.watch.events, "a parked event is lost", event)
+        must(parked or self._stored(event), "a parked event is lost", event)
 
     def _taken(self, events: Sequence[UsageEvent]) -> None:
         """A message is completed: everything in it is stored, parked, or kept as refused."""
@@ -161,7 +163,7 @@ class Backends:
         for event in events:
             if self.waiting.pop(event.id, None) is None:
                 continue
-            if (event.account, event.key, event.day) in self.world.watch.events:
+            if self._stored(event):
                 self.world.watch.acknowledged(event)
                 self.settled[event.id] = Outcome.ACCEPTED
             elif event.id in refused:
