@@ -10,7 +10,7 @@ param location = readEnvironmentVariable('METERING_LOCATION', 'westeurope')
 param apiClientId = readEnvironmentVariable('METERING_API_CLIENT_ID', '00000000-0000-0000-0000-000000000000')
 param marketplaceClientId = readEnvironmentVariable('METERING_MARKETPLACE_CLIENT_ID', '00000000-0000-0000-0000-000000000000')
 param marketplaceTenantId = readEnvironmentVariable('METERING_MARKETPLACE_TENANT_ID', '')
-param marketplaceProof = empty(readEnvironmentVariable('METERING_MARKETPLACE_CERTIFICATE', '')) ? 'federated' : 'certificate'
+param marketplaceProof = readEnvironmentVariable('METERING_MARKETPLACE_PROOF', '') == 'certificate' ? 'certificate' : 'federated'
 param marketplaceCertificate = readEnvironmentVariable('METERING_MARKETPLACE_CERTIFICATE', '')
 param operatorPrincipalIds = empty(operators) ? [] : split(operators, ',')
 param alertEmail = readEnvironmentVariable('METERING_ALERT_EMAIL', '')

@@ -1,0 +1,54 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# Talking to people and to az. The variables of all steps are those of deploy.sh.
+
+say() {
+    printf '· %s\n' "$*" >&2
+}
+
+warn() {
+    printf '! %s\n' "$@" >&2
+}
+
+fail() {
+    printf '\n' >&2
+    printf '%s\n' "$@" >&2
+    exit 1
+}
+
+lower() {
+    printf '%s' "$1" | tr '[:upper:]' '[:lower:]'
+}
+
+# $1: the question.
+confirm() {
+    local answer
+    [ -z "$yes" ] || return 0
+    [ -t 0 ] || fail "$1" 'Nobody is there to answer: run this in a terminal, or with --yes.'
+    read -r -p "$1 [y/N] " answer
+    [[ $answer =~ ^[Yy]$ ]]
+}
+
+quiet_az() {
+    az "$@" --only-show-errors
+}
+
+# One value, empty where there is none.
+az_value() {
+    local value
+    value=$(quiet_az "$@" --output tsv) || return
+    [ "$value" = None ] || printf '%s' "${value//$'\r'/}"
+}
+
+# $1: HTTP method; $2: path below Microsoft Graph v1.0; the rest: more arguments of az rest.
+graph() {
+    local method=$1 path=$2
+    shift 2
+    quiet_az rest --method "$method" --url "https://graph.microsoft.com/v1.0/$path" "$@"
+}
+
+# Creates or updates in one call, so that a run that broke off leaves nothing twice.
+# $1: path that names the object by its own key; $2: JSON.
+graph_upsert() {
+    graph patch "$1" --headers Content-Type=application/json Prefer=create-if-missing \
+        --body "$2" --output none
+}

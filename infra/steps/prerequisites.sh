@@ -1,0 +1,161 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# What must be there before anything is made, and what to do about each.
+
+readonly least_az=2.70.0
+readonly python_version=3.13
+readonly guid_pattern='^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+
+check_options() {
+    [[ $name =~ ^[a-z][a-z0-9]{2,10}$ ]] ||
+        fail "--name ${name:-is missing}: 3 to 11 lower-case letters and digits, a letter first."
+    group=${group:-$name-rg}
+    [[ $group =~ ^[A-Za-z0-9_.()-]{0,89}[A-Za-z0-9_()-]$ ]] ||
+        fail "--resource-group $group: 1 to 90 letters, digits and _.()- and no dot at the end."
+    [ -z "$marketplace_app" ] || [[ $marketplace_app =~ $guid_pattern ]] ||
+        fail "--marketplace-app $marketplace_app: this is no client id (a GUID)."
+    [ -z "$marketplace_tenant" ] || [[ $marketplace_tenant =~ $guid_pattern ]] ||
+        fail "--marketplace-tenant $marketplace_tenant: this is no tenant id (a GUID)."
+    [ -z "$certificate" ] || grep -q 'PRIVATE KEY-----' "$certificate" 2>/dev/null ||
+        fail "--certificate $certificate: there is no PEM with a private key."
+    [ -f "$parameters" ] || fail "--parameters $parameters: there is no such file."
+    [ -d "$export_to" ] || fail "--export-to $export_to: there is no such directory."
+}
+
+check_tools() {
+    local tool version
+    for tool in az curl python3; do
+        command -v "$tool" >/dev/null ||
+            fail "$tool is not installed." 'Azure Cloud Shell has everything: https://shell.azure.com'
+    done
+    version=$(az_value version --query '"azure-cli"')
+    [ "$(printf '%s\n' "$least_az" "$version" | sort -V | head -n 1)" = "$least_az" ] ||
+        fail "az is $version; $least_az or newer is needed." 'Run: az upgrade'
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        fail 'python3 is older than 3.11.' 'Azure Cloud Shell has a newer one.'
+}
+
+check_account() {
+    az_value account show --query id >/dev/null || fail 'az is not signed in.' 'Run: az login'
+    [ -z "$subscription" ] || quiet_az account set --subscription "$subscription" ||
+        fail "Subscription $subscription cannot be used." 'Run: az account list --output table'
+    subscription=$(az_value account show --query id)
+    tenant=$(az_value account show --query tenantId)
+    caller_type=$(az_value account show --query user.type)
+    if [ -n "$marketplace_tenant" ] && [ "$marketplace_tenant" != "$tenant" ]; then
+        [ -n "$certificate" ] || [ "$mode" != deploy ] || fail \
+            "The Marketplace application is of tenant $marketplace_tenant, the deployment of $tenant." \
+            'A managed identity is trusted only inside its own tenant. Either deploy to a' \
+            'subscription of that tenant, or add --certificate FILE.'
+        [ -n "$marketplace_app" ] || fail '--marketplace-tenant needs --marketplace-app.'
+    fi
+}
+
+# What an earlier run of this deployment was given, and what it made; options of this run come first.
+recall() {
+    proof=federated
+    app_name='' app_url='' tables_endpoint='' storage_account='' api_app='' group_exists=''
+    [ "$(az_value group exists --name "$group")" = true ] || return 0
+    group_exists=1
+    recall_parameters
+    app_name=$(az_value functionapp list --resource-group "$group" --query '[0].name')
+    storage_account=$(az_value storage account list --resource-group "$group" --query '[0].name')
+    if [ -n "$app_name" ]; then
+        app_url=https://$(az_value functionapp show --resource-group "$group" --name "$app_name" \
+            --query defaultHostName)
+    fi
+    if [ -n "$storage_account" ]; then
+        tables_endpoint=$(az_value storage account show --resource-group "$group" \
+            --name "$storage_account" --query primaryEndpoints.table)
+    fi
+}
+
+recall_parameters() {
+    local recorded
+    recorded=$(az_value deployment group list --resource-group "$group" \
+        --query "[?name=='metering'].name")
+    [ -n "$recorded" ] || return 0
+    recorded=$(quiet_az deployment group show --resource-group "$group" --name metering \
+        --query properties.parameters --output json)
+    location=${location:-$(parameter location)}
+    alert_email=${alert_email:-$(parameter alertEmail)}
+    api_app=$(parameter apiClientId)
+    marketplace_app=${marketplace_app:-$(parameter marketplaceClientId)}
+    marketplace_tenant=${marketplace_tenant:-$(parameter marketplaceTenantId)}
+    proof=$(parameter marketplaceProof)
+    proof=${proof:-federated}
+}
+
+# $1: name of a parameter of the recorded deployment.
+parameter() {
+    python3 -c 'import json, sys; print(json.load(sys.stdin).get(sys.argv[1], {}).get("value") or "")' \
+        "$1" <<<"$recorded"
+}
+
+require_deployment() {
+    [ -n "$app_name" ] ||
+        fail "There is no deployment in $group." \
+            "Run: infra/deploy.sh --name $name --location REGION"
+}
+
+check_region() {
+    local regions alternatives
+    [ "$mode" = deploy ] || require_deployment
+    [ -n "$location" ] || fail '--location is missing, for instance westeurope.'
+    regions=$(quiet_az functionapp list-flexconsumption-locations --query '[].name' --output tsv)
+    if ! grep -qx "$location" <<<"$regions"; then
+        # Regions whose names share a word with the wanted one are likely to be near.
+        alternatives=$(grep -E "$(nearby "$location")" <<<"$regions" || true)
+        fail "Azure Functions Flex Consumption is not offered in $location. It is offered in:" \
+            "${alternatives:-$regions}"
+    fi
+    quiet_az functionapp list-flexconsumption-runtimes --location "$location" --runtime python \
+        --query '[].version' --output tsv | grep -qx "$python_version" ||
+        fail "Flex Consumption in $location has no Python $python_version yet: choose another region."
+}
+
+# $1: a region. Prints a pattern of the regions of the same part of the world.
+nearby() {
+    case $1 in
+        australia* | newzealand*) printf 'australia|newzealand' ;;
+        *us* | canada* | mexico* | brazil* | chile*) printf 'us|canada|mexico|brazil' ;;
+        *asia* | japan* | korea* | *india* | indonesia* | malaysia* | taiwan*)
+            printf 'asia|japan|korea|india|indonesia|malaysia' ;;
+        *) printf 'europe|uk|germany|france|sweden|norway|switzerland|italy|poland|spain|uae|africa' ;;
+    esac
+}
+
+check_rights() {
+    local roles
+    roles=$(quiet_az role assignment list --scope "/subscriptions/$subscription" \
+        --assignee "$(az_value account show --query user.name)" --include-groups \
+        --include-inherited --query '[].roleDefinitionName' --output tsv 2>/dev/null || true)
+    grep -qxE 'Owner|User Access Administrator|Role Based Access Control Administrator' \
+        <<<"$roles" || warn \
+        'You do not seem to be Owner (or Contributor and User Access Administrator) of the' \
+        'subscription. If giving the app its roles fails, ask an owner to run this.'
+}
+
+register_providers() {
+    local provider state
+    for provider in Microsoft.App Microsoft.Insights Microsoft.KeyVault \
+        Microsoft.ManagedIdentity Microsoft.Network Microsoft.OperationalInsights \
+        Microsoft.ServiceBus Microsoft.Storage Microsoft.Web; do
+        state=$(az_value provider show --namespace "$provider" --query registrationState)
+        [ "$state" = Registered ] && continue
+        say "Registering $provider in the subscription"
+        quiet_az provider register --namespace "$provider" --wait --output none
+    done
+}
+
+make_group() {
+    local place
+    if [ -n "$group_exists" ]; then
+        place=$(az_value group show --name "$group" --query location)
+        [ "$mode" = upgrade ] || [ "$place" = "$location" ] ||
+            say "The resource group $group is in $place; the resources go to $location"
+        return
+    fi
+    say "Making the resource group $group"
+    quiet_az group create --name "$group" --location "$location" --output none \
+        --tags application=marketplace-metering "deployment=$name"
+}

@@ -1,0 +1,47 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# The template and the code.
+
+template() {
+    local action=$1
+    shift
+    METERING_NAME=$name METERING_LOCATION=$location METERING_API_CLIENT_ID=$api_app \
+        METERING_MARKETPLACE_CLIENT_ID=$marketplace_app \
+        METERING_MARKETPLACE_TENANT_ID=${marketplace_tenant:-$tenant} \
+        METERING_MARKETPLACE_PROOF=$proof \
+        METERING_MARKETPLACE_CERTIFICATE=$([ -z "$certificate" ] || cat "$certificate") \
+        METERING_OPERATORS=${caller:-} METERING_ALERT_EMAIL=$alert_email \
+        quiet_az deployment group "$action" --resource-group "$group" --name metering \
+        --parameters "$parameters" "$@"
+}
+
+preview() {
+    say 'What the deployment would change'
+    template what-if --exclude-change-types Ignore NoChange >&2
+    confirm "Deploy this to $group?" || fail 'Nothing was deployed.'
+}
+
+# $1: name of an output of the template.
+output() {
+    az_value deployment group show --resource-group "$group" --name metering \
+        --query "properties.outputs.$1.value"
+}
+
+deploy_template() {
+    say 'Deploying the resources (about five minutes at first)'
+    template create --output none
+    app_name=$(output appName)
+    app_url=$(output appUrl)
+    identity_principal=$(output identityPrincipalId)
+    tables_endpoint=$(output tablesEndpoint)
+    storage_account=$(output storageAccount)
+}
+
+publish() {
+    local package
+    package=$(mktemp -d)/app.zip
+    say 'Publishing the code; Azure installs its packages (a few minutes)'
+    python3 "$infra/package.py" "$package" >&2
+    quiet_az functionapp deployment source config-zip --resource-group "$group" \
+        --name "$app_name" --src "$package" --build-remote true --timeout 900 --output none
+    rm -rf "$(dirname "$package")"
+}
