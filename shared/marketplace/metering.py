@@ -29,6 +29,8 @@ MAX_BATCH: Final = 25
 _PATH: Final = "/api/batchUsageEvent"
 _REPORT: Final = "/api/usageEvents"
 
+_MALFORMED: Final = 400
+
 _NOT_RECORDED: Final = frozenset({400, 401, 403})
 """Statuses of a whole call that say for certain that none of it was recorded; so does 429."""
 
@@ -109,7 +111,7 @@ class MarketplaceMetering:
                 found = _answers(body)
                 return {slot: found.get(slot, Unknown("no answer")) for slot in slots}
             case Refusal(status) if status in _NOT_RECORDED:
-                answer: Answer = Refused(f"HTTP {status}")
+                answer: Answer = Refused(f"HTTP {status}", malformed_call=status == _MALFORMED)
             case Refusal(status):
                 answer = Unknown(f"HTTP {status}")
             case Busy():

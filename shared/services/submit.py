@@ -15,6 +15,7 @@ from shared.domain.metering.ledger import LedgerKey, LedgerRow
 from shared.domain.metering.submission import (
     Answer,
     Duplicate,
+    Refused,
     Settlement,
     Submission,
     SubmissionState,
@@ -109,11 +110,27 @@ class Submit:
             claimed = self._claim(shard, due[start : start + BATCH])
             if not claimed:
                 continue
-            answers = self._metering.send([s.value for s in claimed])
-            result.calls += 1
-            self._breaker.note(answers)
+            answers = self._send([s.value for s in claimed], result)
             self._settle(shard, claimed, answers, now, known, result)
         return result
+
+    def _send(self, submissions: Sequence[Submission], result: Submitted) -> list[Answer]:
+        """One call; if the Marketplace finds it malformed, each half by itself.
+
+        Nothing of such a call was recorded, and one item that is to blame must not keep the
+        others from being billed.
+        """
+        answers = self._metering.send(submissions)
+        result.calls += 1
+        self._breaker.note(answers)
+        malformed = all(isinstance(a, Refused) and a.malformed_call for a in answers)
+        if not malformed or len(submissions) == 1:
+            return answers
+        half = len(submissions) // 2
+        return [
+            *self._send(submissions[:half], result),
+            *self._send(submissions[half:], result),
+        ]
 
     def _claim(
         self, shard: Shard, submissions: Sequence[Versioned[Submission]]

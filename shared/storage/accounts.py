@@ -12,8 +12,19 @@ from shared.ports import Etag, Versioned
 from shared.storage import keys
 from shared.storage.limits import Property, check_account
 from shared.storage.mapping import dumps, from_stored, pack, text_of, to_stored, unpack
-from shared.storage.operations import Clash, Create, Delete, Done, Operation, Put, Replace
+from shared.storage.operations import (
+    Clash,
+    Create,
+    Delete,
+    Done,
+    Operation,
+    Put,
+    Replace,
+    create_or_replace,
+)
 from shared.storage.tables import Row, Tables
+
+ATTEMPTS = 5
 
 
 class TableAccounts:
@@ -68,8 +79,17 @@ class TableAccounts:
                 raise ConcurrentUpdate(f"account {code} is not at the version read")
 
     def put_record(self, code: AccountCode, record: PeriodRecord) -> None:
+        partition = keys.account_partition(code)
         row = keys.record_row(record.attachment, record.start)
-        self._accounts.put(keys.account_partition(code), row, {"record": to_stored(record)})
+        properties = {"record": to_stored(record)}
+        for _ in range(ATTEMPTS):
+            kept = self._accounts.get(partition, row)
+            if kept is not None and _period(kept).events > record.events:
+                return
+            write = create_or_replace(row, properties, kept.etag if kept else None)
+            if isinstance(self._accounts.transact(partition, [write]), Done):
+                return
+        raise ConcurrentUpdate(f"a record of {code} keeps changing")
 
     def account_of(self, subscription: SubscriptionId) -> AccountCode | None:
         row = self._links.get(keys.part(subscription), keys.ACCOUNT)
@@ -88,6 +108,15 @@ class TableAccounts:
     def codes(self) -> Iterable[AccountCode]:
         for row in self._accounts.with_row_key(keys.ACCOUNT, ["PartitionKey"]):
             yield AccountCode(row.partition)
+
+    def subscriptions(self) -> Iterable[tuple[AccountCode, Subscription]]:
+        for row in self._accounts.between(keys.subscription_rows()):
+            text = unpack(row.properties, "subscription")
+            yield AccountCode(row.partition), from_stored(Subscription, text)
+
+
+def _period(row: Row) -> PeriodRecord:
+    return from_stored(PeriodRecord, text_of(row.properties, "record"))
 
 
 def _head(record: AccountRecord) -> dict[str, Property]:
@@ -117,11 +146,7 @@ def _parts(record: AccountRecord, stored: dict[str, Row]) -> Iterator[Operation]
 def _record(head: Row, rows: dict[str, Row]) -> AccountRecord:
     plans = json.loads(text_of(head.properties, "plans"))
     subscriptions = json.loads(text_of(head.properties, "subscriptions"))
-    records = [
-        from_stored(PeriodRecord, text_of(row.properties, "record"))
-        for key, row in rows.items()
-        if key.startswith(keys.RECORD)
-    ]
+    records = [_period(row) for key, row in rows.items() if key.startswith(keys.RECORD)]
     return AccountRecord(
         account=from_stored(Account, unpack(head.properties, "account")),
         plans=tuple(

@@ -109,6 +109,17 @@ def test_records_of_periods_stand_apart(accounts: Accounts) -> None:
     assert loaded(accounts).records == {first.key: corrected, second.key: second}
 
 
+def test_a_record_never_gives_way_to_one_of_fewer_events(accounts: Accounts) -> None:
+    accounts.create(account_record())
+    newer = replace(period(total=Decimal(9)), events=10)
+    accounts.put_record(ADA, newer)
+    accounts.put_record(ADA, replace(period(total=Decimal(8)), events=9))
+    assert loaded(accounts).records == {newer.key: newer}
+    repriced = replace(newer, total=Decimal(7))
+    accounts.put_record(ADA, repriced)
+    assert loaded(accounts).records == {newer.key: repriced}
+
+
 def test_records_alone_make_no_account(accounts: Accounts) -> None:
     accounts.put_record(ADA, period())
     assert accounts.load(ADA) is None

@@ -6,6 +6,7 @@ from dataclasses import replace
 from shared.domain.account import AccountRecord
 from shared.domain.errors import ConcurrentUpdate, Conflict
 from shared.domain.ids import AccountCode, SubscriptionId
+from shared.domain.lifecycle.subscription import Subscription
 from shared.domain.rating.bill import PeriodRecord
 from shared.ports import Etag, Versioned
 from shared.storage.limits import check_account
@@ -42,7 +43,10 @@ class FakeAccounts:
         return self._put(record)
 
     def put_record(self, code: AccountCode, record: PeriodRecord) -> None:
-        self._records.setdefault(code, {})[record.key] = record
+        records = self._records.setdefault(code, {})
+        kept = records.get(record.key)
+        if kept is None or kept.events <= record.events:
+            records[record.key] = record
 
     def account_of(self, subscription: SubscriptionId) -> AccountCode | None:
         return self._links.get(subscription)
@@ -52,6 +56,12 @@ class FakeAccounts:
 
     def codes(self) -> Iterable[AccountCode]:
         return sorted(self._accounts)
+
+    def subscriptions(self) -> Iterable[tuple[AccountCode, Subscription]]:
+        return [
+            (code, sold) for code, stored in self._accounts.items()
+            for sold in stored.value.subscriptions
+        ]
 
     def _put(self, record: AccountRecord) -> Etag:
         check_account(record)

@@ -159,7 +159,7 @@ class FakeMarketplace(Register):
             case Throttle():
                 return [Refused("HTTP 429")] * every
             case Refuse(status):
-                return [Refused(f"HTTP {status}")] * every
+                return [Refused(f"HTTP {status}", malformed_call=status == 400)] * every
             case PartialBatch(items, applied):
                 healthy = max(0, every - items)
                 judged = judge(every if applied else healthy, now)

@@ -86,9 +86,14 @@ class Expired:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """This attempt was certainly not recorded: a status of its own, or of the whole call."""
+    """This attempt was certainly not recorded: a status of its own, or of the whole call.
+
+    ``malformed_call`` says that the call was refused for its form, for which a single one of
+    its items may be to blame.
+    """
 
     reason: str
+    malformed_call: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +141,7 @@ def settle(submission: Submission, answer: Answer, retry_at: datetime) -> Settle
                 )
                 return Settlement(released, -submission.quantity)
             return Settlement(replace(submission, state=SubmissionState.UNCERTAIN, not_before=None))
-        case Refused(reason):
+        case Refused(reason, _):
             held = replace(
                 submission,
                 state=SubmissionState.HELD,
