@@ -1,7 +1,7 @@
 """The broker under test, as the Azure SDK sees it."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +10,7 @@ from typing import Any
 from azure.servicebus import (
     ServiceBusClient,
     ServiceBusMessage,
+    ServiceBusMessageState,
     ServiceBusReceivedMessage,
     ServiceBusReceiveMode,
     ServiceBusReceiver,
@@ -139,22 +140,35 @@ def refusals(*handlers: ServiceBusSender | ServiceBusReceiver) -> list[BaseExcep
     return [opening.exception() for opening in openings]
 
 
-def purge(bus: Bus, queue: str) -> None:
-    """Empty a queue that other tests have used, its dead letters included."""
-    options = {"receive_mode": ServiceBusReceiveMode.RECEIVE_AND_DELETE}
-    receivers: list[Callable[[], ServiceBusReceiver]] = [
-        lambda: bus.receiver(queue, sub_queue=ServiceBusSubQueue.DEAD_LETTER, **options)
+def purge(bus: Bus) -> None:
+    """Empty the queues that other tests have used, their dead letters included."""
+    mode = ServiceBusReceiveMode.RECEIVE_AND_DELETE
+    sessions = list(bus.client().list_queue_sessions(SESSIONS))
+    receivers = [bus.receiver(queue, receive_mode=mode) for queue in (PLAIN, DEDUPLICATED)]
+    receivers += [
+        bus.receiver(queue, receive_mode=mode, sub_queue=ServiceBusSubQueue.DEAD_LETTER)
+        for queue in (PLAIN, SESSIONS, DEDUPLICATED)
     ]
-    if queue == SESSIONS:
-        ids = list(bus.client().list_queue_sessions(queue))
-        receivers += [lambda x=x: bus.receiver(queue, session_id=x, **options) for x in ids]  # type: ignore[misc] # bound early
-    else:
-        receivers.append(lambda: bus.receiver(queue, **options))
-    for make in receivers:
-        with make() as receiver:
-            while receiver.receive_messages(100, max_wait_time=BRIEF):
-                pass
+    receivers += [bus.receiver(SESSIONS, receive_mode=mode, session_id=name) for name in sessions]
+    opened(*receivers)
+    for receiver in receivers:
+        _empty(receiver)
+    for receiver in receivers[-len(sessions) :] if sessions else ():
+        receiver.session.set_state(None)
     bus.close()
+
+
+def _empty(receiver: ServiceBusReceiver) -> None:
+    """Until nothing is left: what another receiver has locked comes back when its lock ends."""
+    while remaining := receiver.peek_messages(100, sequence_number=1):
+        deferred = [
+            message.sequence_number
+            for message in remaining
+            if message.state == ServiceBusMessageState.DEFERRED
+        ]
+        if deferred:
+            receiver.receive_deferred_messages([number for number in deferred if number])
+        receiver.receive_messages(100, max_wait_time=BRIEF)
 
 
 def unique(name: str) -> str:
@@ -177,6 +191,13 @@ def receive(
 def one(receiver: ServiceBusReceiver) -> ServiceBusReceivedMessage:
     """The one message that must come."""
     return receive(receiver, 1)[0]
+
+
+def complete(receiver: ServiceBusReceiver, messages: list[ServiceBusReceivedMessage]) -> list[str]:
+    """Complete messages, which leaves the queue clean for the next test; returns the bodies."""
+    for message in messages:
+        receiver.complete_message(message)
+    return bodies(messages)
 
 
 def bodies(messages: list[ServiceBusReceivedMessage]) -> list[str]:

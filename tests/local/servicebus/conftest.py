@@ -13,7 +13,7 @@ import pytest
 
 from local.servicebus.declaration import load_queues
 from local.servicebus.entity.config import QueueConfig
-from tests.local.servicebus.bus import DEDUPLICATED, PLAIN, SESSIONS, Bus, Buses, LocalBus, purge
+from tests.local.servicebus.bus import Bus, Buses, LocalBus, purge
 
 EXTERNAL = os.environ.get("SERVICEBUS_CONTRACT_CONNECTION_STRING")
 
@@ -43,7 +43,6 @@ def bus(buses: Buses, queues: list[QueueConfig]) -> Iterator[Bus]:
             yield started
         return
     external = Bus(EXTERNAL)
-    for queue in (PLAIN, SESSIONS, DEDUPLICATED):
-        purge(external, queue)
+    purge(external)
     yield external
     external.close()

@@ -130,14 +130,15 @@ def test_a_receiver_that_is_too_slow_loses_to_the_next(local_bus: LocalBus) -> N
         aio = client(local_bus)
         sender = aio.get_queue_sender(PLAIN)
         slow, quick = (aio.get_queue_receiver(PLAIN) for _ in range(2))
-        async with aio, opened(sender, slow, quick):
+        async with aio, opened(sender, slow):
             await sender.send_messages(ServiceBusMessage("x"))
             (mine,) = await slow.receive_messages(max_wait_time=WAIT)
             local_bus.clock.advance(30)
-            (theirs,) = await quick.receive_messages(max_wait_time=WAIT)
-            with pytest.raises(MessageLockLostError):
-                await slow.complete_message(mine)
-            await quick.complete_message(theirs)
+            async with opened(quick):
+                (theirs,) = await quick.receive_messages(max_wait_time=WAIT)
+                with pytest.raises(MessageLockLostError):
+                    await slow.complete_message(mine)
+                await quick.complete_message(theirs)
 
     asyncio.run(scenario())
     assert local_bus.counters(PLAIN).active == 0
