@@ -28,8 +28,7 @@ class Rules:
 
 def files(root: Path, rules: Rules) -> Iterator[Path]:
     """Files that are let through, in order. What is in an ignored folder is ignored."""
-    for path in sorted(_children(root, root, rules)):
-        yield path
+    yield from sorted(_children(root, root, rules))
 
 
 def package(target: Path, root: Path = ROOT) -> list[str]:

@@ -18,6 +18,7 @@ Metering and billing for Azure Marketplace publishers: run and check it on this 
   ./dev run --exit     the same, then stop; fails unless what was billed is what was due
   ./dev replay FILE    post a CSV or NDJSON file of usage to the running stack
   ./dev token          print an access token for the running stack (--staff: an administrator's)
+  ./dev tables         export, import or upgrade the tables, here or in Azure
   ./dev test [ARGS]    run the tests (ARGS as for pytest)
   ./dev check          format, lint, types and tests: what continuous integration runs
   ./dev bench [NAME]   run a benchmark; without a name, list them
@@ -26,7 +27,12 @@ Every command has --help. The first start installs what is needed (Python packag
 Azurite into local/azurite); later starts take seconds.
 """
 
-COMMANDS = {"run": "local.run", "replay": "local.replay.command", "token": "local.token"}
+COMMANDS = {
+    "run": "local.run",
+    "replay": "local.replay.command",
+    "tables": "local.tables.command",
+    "token": "local.token",
+}
 
 PYTEST = ("pytest", "-n", "2", "--dist", "loadfile")
 
@@ -46,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
             case "help" | "-h" | "--help":
                 print(HELP, end="")
                 return 0
-            case "run" | "replay" | "token":
+            case "run" | "replay" | "tables" | "token":
                 return _delegate(COMMANDS[name], rest)
             case "test":
                 return _tool((*PYTEST, *rest))
