@@ -5,7 +5,7 @@ import json
 import azure.functions as func
 
 from shared.api.http import respond
-from shared.api.metering import report_run, status_response, submissions_response
+from shared.api.metering import report_run, report_skew, status_response, submissions_response
 from shared.api.problem import Response
 from shared.api.request import Request
 from shared.bootstrap import app
@@ -18,6 +18,7 @@ def hourly(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the binding need
     """Five minutes past every hour: ask for a run and try parked events again."""
     app().start_run()
     app().replay_parked()
+    report_skew(app().clock.skew)
 
 
 @blueprint.service_bus_queue_trigger(

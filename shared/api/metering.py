@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from shared import telemetry
 from shared.api.convert import listed, parse_time, time_text, to_json
@@ -57,6 +57,27 @@ def submission_view(submission: Submission) -> dict[str, object]:
     }
 
 
+MAX_SKEW = timedelta(minutes=5)
+"""Change marks bear an hour of overlap; clocks that differ this much deserve a look."""
+
+
+def report_skew(skew: timedelta) -> None:
+    """Log how far the storage service's clock is from the machine's."""
+    wrong = abs(skew) > MAX_SKEW
+    telemetry.event(
+        "clock_skew",
+        level=logging.ERROR if wrong else logging.DEBUG,
+        seconds=round(skew.total_seconds()),
+    )
+
+
+def _age(report: RunReport) -> int | None:
+    """Whole hours since the oldest submission that is still not answered for."""
+    if report.oldest_unsent is None:
+        return None
+    return (report.started - report.oldest_unsent) // timedelta(hours=1)
+
+
 def report_run(report: RunReport) -> None:
     """Log a run: its figures, every account that failed, every quantity that differs."""
     telemetry.event(
@@ -64,6 +85,7 @@ def report_run(report: RunReport) -> None:
         shard=report.shard,
         started=time_text(report.started),
         accounts=report.accounts,
+        oldest_unsent_hours=_age(report),
         intents=report.intents,
         calls=report.calls,
         answers=json.dumps(report.answers),

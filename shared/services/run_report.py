@@ -1,9 +1,11 @@
 """What an hourly run of a shard found and did."""
 
+import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from shared.domain.errors import MeteringError
 from shared.domain.finding import Finding, FindingKind
 from shared.domain.ids import AccountCode, Shard
 from shared.domain.metering.ledger import LedgerRow
@@ -19,6 +21,8 @@ class RunReport:
     shard: Shard
     started: datetime
     accounts: int = 0
+    oldest_unsent: datetime | None = None
+    """The earliest hour whose submission an earlier run had made and not brought to an end."""
     intents: int = 0
     calls: int = 0
     answers: dict[str, int] = field(default_factory=dict)
@@ -34,6 +38,15 @@ class RunReport:
         self.differing += submitted.differing
         for name, count in submitted.answers.items():
             self.answers[name] = self.answers.get(name, 0) + count
+
+
+def reason_of(failure: Exception) -> str:
+    """Why an account failed: an expected error by its code, a fault of ours by its place."""
+    if isinstance(failure, MeteringError):
+        return f"{failure.code}: {failure}"
+    last = traceback.extract_tb(failure.__traceback__)[-1]
+    place = f"{last.name}:{last.lineno}"
+    return f"{type(failure).__name__} at {place}: {failure}"
 
 
 def findings_of(report: RunReport) -> list[Finding]:

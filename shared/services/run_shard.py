@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.domain.errors import ConcurrentUpdate, MeteringError, UpstreamFailure
+from shared.domain.errors import ConcurrentUpdate, UpstreamFailure
 from shared.domain.ids import AccountCode, Resource, Shard
 from shared.domain.metering.delta import left_over, plan_intent
 from shared.domain.metering.ledger import LedgerRow
@@ -30,7 +30,7 @@ from shared.ports import (
 )
 from shared.services.collect import Changed, Collect
 from shared.services.rate_account import AccountTotals, RateAccount
-from shared.services.run_report import RunReport, findings_of, written_off
+from shared.services.run_report import RunReport, findings_of, reason_of, written_off
 from shared.services.settle_uncertain import SettleUncertain
 from shared.services.submit import KnownRows, Submit
 
@@ -90,6 +90,7 @@ class RunShard:
         unsettled = self._ledger.unsettled(shard)
         under_way = [s for s in unsettled if s.value.state.under_way]
         uncertain = [s for s in unsettled if not s.value.state.under_way]
+        report.oldest_unsent = min((s.value.hour for s in under_way), default=None)
         accounts: set[AccountCode] = changes.keys() | agenda.keys()
         report.accounts = len(accounts)
         for _ in range(ROUNDS):
@@ -134,8 +135,8 @@ class RunShard:
                 hours = changes[account].hours if account in changes else ()
                 totals = self._rate(shard, account, hours, report.started)
                 group = self._group(shard, totals, due, report.started, known)
-            except MeteringError as exc:
-                report.failed[account] = f"{exc.code}: {exc}"
+            except Exception as exc:  # noqa: BLE001 - one account must not stop the others
+                report.failed[account] = reason_of(exc)
                 self._try_again(shard, account, changes, due, report.started)
                 continue
             if group.writes:

@@ -27,7 +27,7 @@ MARKETPLACE_FAULTS: list[Fault | None] = [
 ]
 
 
-class Crash(Exception):
+class Crash(BaseException):
     """The process is gone."""
 
 

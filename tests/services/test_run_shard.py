@@ -1,5 +1,6 @@
 """The hourly run over the strict stores: normal paths, races, failures, and nothing in vain."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -571,7 +572,7 @@ def test_more_usage_and_another_run_in_between(number: int) -> None:
     assert [world.billed(first), world.billed(second)] == [49, 305]
 
 
-class Crash(Exception):
+class Crash(BaseException):
     """The process is gone."""
 
 
@@ -637,3 +638,31 @@ def test_cancelled_while_nothing_was_used_writes_no_ledger_row(world: World) -> 
     assert ended is not None
     assert ended.status is SubscriptionStatus.UNSUBSCRIBED
     assert world.submissions(account) == []
+
+
+def test_an_account_that_breaks_our_own_code_does_not_stop_its_shard(world: World) -> None:
+    broken, healthy = customers(world, Shard(5), 2)
+    world.use(broken, 1)
+    world.use(healthy, 2)
+
+    def break_down(call: Call) -> None:
+        if broken in call.arguments:
+            raise ZeroDivisionError("an impossible price")
+
+    world.journal.before("accounts.load", break_down)
+    world.to_next_run()
+    report = world.process.run_shard(Shard(5))
+    assert world.billed(healthy) == 2
+    assert list(report.failed) == [broken]
+    assert re.fullmatch(r"ZeroDivisionError at \w+:\d+: an impossible price", report.failed[broken])
+
+
+def test_a_run_says_how_old_the_oldest_unsent_submission_is(world: World) -> None:
+    account = world.customer()
+    world.use(account, 40)
+    world.marketplace.decide = lambda call: LoseRequest() if call == "send" else None
+    world.to_next_run()
+    shard = shard_of(account)
+    assert world.process.run_shard(shard).oldest_unsent is None
+    world.to_next_run()
+    assert world.process.run_shard(shard).oldest_unsent == START
