@@ -7,17 +7,19 @@ side gives no usable answer; after ``Unavailable`` it is unknown whether a write
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from shared.domain.account import AccountRecord
+from shared.domain.audit import AuditEntry
 from shared.domain.catalog.catalog import Catalog
 from shared.domain.errors import FieldError
 from shared.domain.finding import Finding, FindingKind
 from shared.domain.ids import AccountCode, MeterCode, Resource, Shard, SubscriptionId
 from shared.domain.lifecycle.available_plan import AvailablePlan
-from shared.domain.lifecycle.operation import Operation, OperationStatus
+from shared.domain.lifecycle.operation import Operation, OperationRecord, OperationStatus
 from shared.domain.lifecycle.purchase import MarketplaceSubscription, Purchase
+from shared.domain.lifecycle.subscription import Subscription
 from shared.domain.metering.ledger import LedgerKey, LedgerRow, Refund
 from shared.domain.metering.reconciliation import ReportedUsage
 from shared.domain.metering.submission import Answer, Submission
@@ -393,6 +395,10 @@ class Accounts(Protocol):
         """Every account's code."""
         ...
 
+    def subscriptions(self) -> Iterable[tuple[AccountCode, Subscription]]:
+        """Every subscription with its account, in no particular order."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class CatalogVersion:
@@ -474,6 +480,68 @@ class Refusals(Protocol):
 
     def drop(self, id_: str) -> None:
         """Forget one; missing is fine."""
+        ...
+
+
+# --- the life of subscriptions -------------------------------------------------------------
+
+
+class Operations(Protocol):
+    """Operations of subscriptions as we know them, each stored once for its id."""
+
+    def get(self, subscription: SubscriptionId, operation: str) -> OperationRecord | None:
+        """One operation."""
+        ...
+
+    def add(self, record: OperationRecord) -> OperationRecord:
+        """Store an operation unless its id is known; returns what is stored then."""
+        ...
+
+    def save(self, record: OperationRecord) -> None:
+        """Replace an operation."""
+        ...
+
+    def of(self, subscription: SubscriptionId) -> Iterable[OperationRecord]:
+        """A subscription's operations, in no particular order."""
+        ...
+
+    def unfinished(self) -> Iterable[OperationRecord]:
+        """Every operation that is not done, in no particular order."""
+        ...
+
+
+class AuditTrail(Protocol):
+    """What was changed, by whom and when: only ever appended to."""
+
+    def append(self, entries: Sequence[AuditEntry]) -> None:
+        """Store entries; one that is there already stays as it is."""
+        ...
+
+    def of(self, subject: str) -> Iterable[AuditEntry]:
+        """A subject's entries, oldest first."""
+        ...
+
+
+class Checkpoints(Protocol):
+    """Until when something that is done again and again is known to be done."""
+
+    def read(self, name: str) -> datetime | None:
+        """The moment last noted, ``None`` when there is none."""
+        ...
+
+    def note(self, name: str, at: datetime) -> None:
+        """Note a moment in place of the last."""
+        ...
+
+
+class Forwarder(Protocol):
+    """The publisher's own endpoint for lifecycle events."""
+
+    def send(self, event: str, body: str) -> None:
+        """Deliver a JSON text signed; ``event`` is its id, the same for every try.
+
+        Raises ``Rejected`` when the endpoint refuses it, or may not be called at all.
+        """
         ...
 
 
@@ -562,11 +630,15 @@ class Fulfillment(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message to be: JSON text, with a session where the queue needs one."""
+    """A message to be: JSON text, with a session where the queue needs one.
+
+    ``after`` is how long the queue keeps it back.
+    """
 
     body: str
     session: str | None = None
     id: str | None = None
+    after: timedelta | None = None
 
 
 class ServiceUsers(Protocol):

@@ -110,6 +110,9 @@ def subscription_of(value: object) -> MarketplaceSubscription:
         purchaser_tenant=text_of(purchaser.get("tenantId")),
         beneficiary_email=text_of(beneficiary.get("emailId")),
         beneficiary_tenant=text_of(beneficiary.get("tenantId")),
+        purchaser_id=text_of(purchaser.get("objectId")),
+        beneficiary_id=text_of(beneficiary.get("objectId")),
+        created=time_of(shape.get("created")),
     )
 
 
@@ -133,6 +136,7 @@ def operation_of(value: object, subscription: SubscriptionId) -> Operation:
         plan=text_of(shape.get("planId")),
         quantity=whole_of(shape.get("quantity")),
         at=time_of(shape.get("timeStamp")),
+        offer=text_of(shape.get("offerId")),
     )
 
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from shared.domain.errors import TooLarge
@@ -79,6 +80,11 @@ class ServiceBusMessages:
                 sender.close()
 
 
+def _due(after: timedelta | None) -> datetime | None:
+    """When the queue is to hand a message out; Service Bus has only a time for that."""
+    return None if after is None else datetime.now(UTC) + after
+
+
 def _batches(
     sender: "ServiceBusSender", messages: Sequence[Message]
 ) -> "list[ServiceBusMessageBatch]":
@@ -97,6 +103,7 @@ def _batches(
             session_id=message.session,
             message_id=message.id,
             content_type="application/json",
+            scheduled_enqueue_time_utc=_due(message.after),
         )
         if batches and message.session == session:
             with suppress(MessageSizeExceededError):

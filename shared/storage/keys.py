@@ -29,6 +29,8 @@ CATALOG = "Catalog"
 PARKED = "Parked"
 REFUSED = "Refused"
 FINDINGS = "Findings"
+OPERATIONS = "Operations"
+AUDIT = "Audit"
 
 USAGE_PREFIX = "Usage2"
 """What names of the usage log's tables begin with, and no other table's."""
@@ -40,6 +42,8 @@ SUBSCRIPTION = "sub|"
 RECORD = "rec|"
 ACCOUNT_PARTS = (PLAN, SUBSCRIPTION)
 REFUSED_PARTITION = "refused"
+UNFINISHED_PARTITION = "unfinished"
+CHECKPOINTS_PARTITION = "checkpoints"
 CATALOG_PARTITION = "catalog"
 CURRENT = "current"
 
@@ -325,6 +329,34 @@ def parked_row(day: date, key: EventKey) -> str:
 def refused_row(fingerprint: str) -> str:
     """Refused input."""
     return part(fingerprint)
+
+
+def subscription_rows() -> RowRange:
+    """The subscriptions of whatever account."""
+    return starting_with(SUBSCRIPTION)
+
+
+# --- operations, audit trail, checkpoints
+
+
+def operations_partition(subscription: str) -> str:
+    """The operations of a subscription."""
+    return part(subscription)
+
+
+def operation_row(operation: str) -> str:
+    """An operation; its id comes from outside and has many forms."""
+    return hashed(operation)
+
+
+def unfinished_row(subscription: str, operation: str) -> str:
+    """An operation that is not done."""
+    return f"{part(subscription)}|{hashed(operation)}"
+
+
+def audit_row(at: datetime, content: str) -> str:
+    """An audit entry, in the order of time; equal entries have equal keys."""
+    return f"{at.astimezone(UTC):%Y%m%d%H%M%S%f}|{hashed(content)}"
 
 
 def illegal_characters(keys: Iterable[str]) -> set[str]:

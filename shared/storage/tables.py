@@ -126,6 +126,11 @@ class Table:
         """Rows of that key in all partitions: reads the whole table."""
         return self._find(["RowKey eq @row"], {"row": row}, select)
 
+    def between(self, rows: RowRange) -> Iterator[Row]:
+        """Rows of those keys in all partitions: reads the whole table, returns only these."""
+        conditions = ["RowKey ge @first", "RowKey lt @before"]
+        return self._find(conditions, {"first": rows.first, "before": rows.before}, None)
+
     def scan(self, select: list[str] | None = None) -> Iterator[Row]:
         """Every row."""
         return self._find([], {}, select)

@@ -157,3 +157,13 @@ def test_an_id_is_there_once(accounts: Accounts) -> None:
     plan = account_record().plans[0]
     with pytest.raises(ValueError, match="once"):
         accounts.create(replace(account_record(), plans=(plan, plan)))
+
+
+def test_every_subscription_is_listed_with_its_account(accounts: Accounts) -> None:
+    assert list(accounts.subscriptions()) == []
+    record = account_record()
+    accounts.create(record)
+    accounts.create(AccountRecord(replace(record.account, code=BOB)))
+    found = sorted(accounts.subscriptions(), key=lambda item: item[1].id)
+    assert found == sorted(((ADA, s) for s in record.subscriptions), key=lambda item: item[1].id)
+    assert found

@@ -59,7 +59,8 @@ class FakeAccounts:
 
     def subscriptions(self) -> Iterable[tuple[AccountCode, Subscription]]:
         return [
-            (code, sold) for code, stored in self._accounts.items()
+            (code, sold)
+            for code, stored in self._accounts.items()
             for sold in stored.value.subscriptions
         ]
 

@@ -11,7 +11,8 @@ from shared.domain.lifecycle.subscription import SubscriptionStatus
 class MarketplaceSubscription:
     """The Marketplace's view of a subscription (pc-saas-fulfillment-subscription-api).
 
-    Term dates can be missing. E-mail addresses are personal data: never logged.
+    Term dates can be missing. People are named by their Entra object ids. E-mail addresses are
+    personal data: never logged.
     """
 
     id: SubscriptionId
@@ -27,6 +28,9 @@ class MarketplaceSubscription:
     purchaser_tenant: str = ""
     beneficiary_email: str = ""
     beneficiary_tenant: str = ""
+    purchaser_id: str = ""
+    beneficiary_id: str = ""
+    created: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """A Marketplace subscription: its states, the moves between them, and the plan of every hour."""
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shared.domain.errors import IllegalTransition
@@ -35,7 +36,13 @@ class PlanSpell:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What a customer bought. Usage is billable in [start, end); both are UTC instants."""
+    """What a customer bought. Usage is billable in [start, end); both are UTC instants.
+
+    ``known_active`` is set when the end was learnt without its time: the last moment at which
+    the Marketplace certainly had the subscription. ``unpriced``: the catalogue had no price list
+    for the plan in force, so that the one before goes on. ``answers`` are the buyer's, from the
+    landing page.
+    """
 
     id: SubscriptionId
     offer: str
@@ -45,6 +52,21 @@ class Subscription:
     quantity: int | None = None
     start: datetime | None = None
     end: datetime | None = None
+    term_start: datetime | None = None
+    term_end: datetime | None = None
+    term_unit: str = ""
+    known_active: datetime | None = None
+    unpriced: bool = False
+    answers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def last_moment(self) -> datetime | None:
+        """The last instant for which the Marketplace takes usage for certain; ``None`` while
+        there is no end."""
+        if self.end is None:
+            return None
+        last = self.end - timedelta(microseconds=1)
+        return last if self.known_active is None else min(last, self.known_active)
 
     @property
     def plan(self) -> str:
@@ -74,3 +96,11 @@ class Subscription:
         if to is SubscriptionStatus.UNSUBSCRIBED:
             end = at
         return replace(self, status=to, start=start, end=end)
+
+    def on_plan(self, plan: str, at: datetime) -> "Subscription":
+        """The subscription with ``plan`` in force from ``at`` on, or from its last change."""
+        if plan == self.plan:
+            return self
+        start = max(at, self.spells[-1].start)
+        kept = tuple(spell for spell in self.spells if spell.start < start)
+        return replace(self, spells=(*kept, PlanSpell(plan, start)))

@@ -36,14 +36,16 @@ def choose_slot(
 
     After the end of a subscription its last hour is reserved for one final submission at end
     plus grace, so late usage inside the grace still has a slot; when that hour is taken, an
-    older unused one serves. ``now`` is the storage service's time.
+    older unused one serves. When the end became known without its time, that is the last hour in
+    which the subscription certainly was active: the Marketplace would refuse a later one. ``now``
+    is the storage service's time.
     """
     if subscription.start is None:
         return None
     newest = hour_of(now) - HOUR
     final = False
-    if subscription.end is not None:
-        last = hour_of(subscription.end - timedelta(microseconds=1))
+    if subscription.end is not None and subscription.last_moment is not None:
+        last = hour_of(subscription.last_moment)
         final = now >= subscription.end + grace
         newest = last if final else min(newest, last - HOUR)
     oldest = max(hour_of(subscription.start), hour_of(now - MARKETPLACE_WINDOW))
