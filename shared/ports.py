@@ -13,6 +13,8 @@ from typing import Protocol
 from shared.domain.account import AccountRecord
 from shared.domain.audit import AuditEntry
 from shared.domain.catalog.catalog import Catalog
+from shared.domain.catalog.changes import Change
+from shared.domain.catalog.timeline import VersionHead
 from shared.domain.errors import FieldError
 from shared.domain.finding import Finding, FindingKind
 from shared.domain.ids import AccountCode, MeterCode, Resource, Shard, SubscriptionId
@@ -379,7 +381,8 @@ class Accounts(Protocol):
         ...
 
     def put_record(self, code: AccountCode, record: PeriodRecord) -> None:
-        """Keep the total of an ended period; a later rating of it replaces it."""
+        """Keep the total of an ended period, unless one made of more events is kept already:
+        a run that was overtaken must not put its older rating over a newer one."""
         ...
 
     def account_of(self, subscription: SubscriptionId) -> AccountCode | None:
@@ -402,11 +405,21 @@ class Accounts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CatalogVersion:
-    """A version of the catalogue and the document it was made of."""
+    """A version of the catalogue, when it takes effect, and what it changed.
+
+    Without ``effective_from`` it holds for all time.
+    """
 
     number: int
     created: datetime
     catalog: Catalog
+    effective_from: datetime | None = None
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def head(self) -> VersionHead:
+        """The version without its contents."""
+        return VersionHead(self.number, self.created, self.effective_from)
 
 
 class Catalogs(Protocol):
@@ -414,6 +427,14 @@ class Catalogs(Protocol):
 
     def current(self) -> CatalogVersion | None:
         """The newest version."""
+        ...
+
+    def get(self, number: int) -> CatalogVersion | None:
+        """The version of that number."""
+        ...
+
+    def heads(self) -> list[VersionHead]:
+        """Every version without its contents, oldest first."""
         ...
 
     def add(self, version: CatalogVersion) -> None:

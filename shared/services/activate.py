@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.domain.account import Account, AccountPlan, AccountRecord
-from shared.domain.catalog.plan import Plan
+from shared.domain.catalog.resolve import ResolvedPlan
 from shared.domain.errors import Conflict, InvalidInput, NotFound
 from shared.domain.ids import AccountCode, shard_of
 from shared.domain.lifecycle.purchase import MarketplaceSubscription, Purchase
@@ -23,7 +23,7 @@ class Offered:
     """A purchase and the plan of ours that it means."""
 
     purchase: Purchase
-    plan: Plan
+    plan: ResolvedPlan
 
 
 class Activate:
@@ -97,7 +97,7 @@ class Activate:
         return Versioned(record, self._accounts.create(record))
 
     def _start(
-        self, stored: Versioned[AccountRecord], subscription: Subscription, plan: Plan
+        self, stored: Versioned[AccountRecord], subscription: Subscription, plan: ResolvedPlan
     ) -> Versioned[AccountRecord]:
         """Note when activation is tried: should its answer be lost, this is the start."""
         now = self._clock.now()

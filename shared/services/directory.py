@@ -1,10 +1,13 @@
 """What the hot path knows without asking: where an account's usage goes, and the catalogue."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.domain.account import AccountRecord
 from shared.domain.catalog.catalog import Catalog
+from shared.domain.catalog.timeline import Timeline, VersionHead
+from shared.domain.errors import Unavailable
 from shared.domain.ids import AccountCode, Shard, shard_of
 from shared.domain.period import cell_minutes
 from shared.ports import Accounts, Catalogs, Clock
@@ -59,19 +62,54 @@ class Directory:
 
 
 class CatalogCache:
-    """The newest catalogue, read again after a short life."""
+    """The catalogue in force and its history, looked for again after a short life.
+
+    Versions are immutable: each is read once a process, when something first needs it.
+    """
 
     def __init__(self, catalogs: Catalogs, clock: Clock) -> None:
         self._catalogs = catalogs
         self._clock = clock
         self._read: datetime | None = None
-        self._catalog: Catalog | None = None
+        self._heads: list[VersionHead] = []
+        self._versions = _Versions(catalogs)
+        self._timeline: Timeline | None = None
 
     def current(self) -> Catalog | None:
-        """The newest catalogue, at most ``LIFE`` old; ``None`` while none was ever stored."""
+        """The catalogue in force now; ``None`` while none was ever stored."""
+        timeline = self.timeline()
+        return None if timeline is None else timeline.at(self._clock.now())
+
+    def timeline(self) -> Timeline | None:
+        """All versions, the newest at most ``LIFE`` old; ``None`` while none was ever stored."""
         now = self._clock.now()
-        if self._catalog is None or self._read is None or now - self._read >= LIFE:
-            version = self._catalogs.current()
-            self._catalog = version.catalog if version else None
+        if self._timeline is None or self._read is None or now - self._read >= LIFE:
+            heads = self._catalogs.heads()
+            if heads != self._heads:
+                self._timeline = Timeline(heads, self._versions)
+                self._heads = heads
             self._read = now
-        return self._catalog
+        return self._timeline
+
+
+class _Versions(Mapping[int, Catalog]):
+    """Versions by number, each read when it is first asked for."""
+
+    def __init__(self, catalogs: Catalogs) -> None:
+        self._catalogs = catalogs
+        self._known: dict[int, Catalog] = {}
+
+    def __getitem__(self, number: int) -> Catalog:
+        known = self._known.get(number)
+        if known is None:
+            version = self._catalogs.get(number)
+            if version is None:
+                raise Unavailable(f"version {number} of the catalogue is missing")
+            known = self._known[number] = version.catalog
+        return known
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from shared.domain.errors import ConcurrentUpdate
 from shared.domain.ids import AccountCode, Shard
 from shared.domain.period import HOUR, day_of
-from shared.domain.rating.rate import CellUsage
+from shared.domain.usage.cell import CellUsage
 from shared.domain.usage.partial import Partial, merged
 from shared.ports import DayKey, Etag, UsageDay, UsageDays, UsageLog, Versioned
 

@@ -1,10 +1,11 @@
 """Takes usage events: stored once, parked until usable, or refused with every reason."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from shared.domain.catalog.catalog import Catalog
+from shared.domain.catalog.intake import Intake, Taken
+from shared.domain.catalog.timeline import Timeline
 from shared.domain.errors import FieldError, Throttled, Unavailable, UpstreamFailure
 from shared.domain.ids import AccountCode, Shard
 from shared.domain.period import cell_of
@@ -87,9 +88,9 @@ class IngestUsage:
         """
         now = self._clock.now()
         arrived = received or now
-        catalog = self._catalogs.current()
+        timeline = self._catalogs.timeline()
         judged = [
-            self._judge(event, catalog, arrived, now)
+            self._judge(event, timeline, arrived, now)
             if allowed is None or event.account in allowed
             else (FOREIGN_ACCOUNT,)
             for event in events
@@ -110,7 +111,7 @@ class IngestUsage:
         return results
 
     def _judge(
-        self, event: UsageEvent, catalog: Catalog | None, arrived: datetime, now: datetime
+        self, event: UsageEvent, timeline: Timeline | None, arrived: datetime, now: datetime
     ) -> _Judgement:
         fault = fault_of_time(event.time, arrived)
         if fault is not None:
@@ -124,19 +125,24 @@ class IngestUsage:
         if placement.ends is not None and event.time >= placement.ends:
             message = f"is after the end of the subscription, {placement.ends.isoformat()}"
             return (FieldError("/time", message),)
-        meter = catalog.meter(event.meter) if catalog else None
-        if meter is None:
+        intake = timeline.intake(event.meter, event.time) if timeline else None
+        if intake is None:
             return _Early(ParkedEvent(event, arrived, f"there is no meter {event.meter}"))
-        faults = meter.faults_of(event.data)
-        if faults:
-            return tuple(FieldError("/data" + f.pointer, f.message) for f in faults)
-        return _Usable(_entry(event, payload, placement), placement.shard)
+        taken = intake.take(event.data)
+        if not isinstance(taken, Taken):
+            return taken
+        return _Usable(_entry(event, payload, placement, intake, taken), placement.shard)
 
 
-def _entry(event: UsageEvent, payload: str, placement: Placement) -> Entry:
+def _entry(
+    event: UsageEvent, payload: str, placement: Placement, intake: Intake, taken: Taken
+) -> Entry:
+    """The event as it was reported goes into the log, with its derived fields into the partial."""
     row = EventRow(event.account, event.key, payload_hash(payload), event)
     cell = cell_of(event.time, placement.cell_minutes)
-    return Entry(row, PartialKey(AccountCode(event.account), cell, event.meter))
+    key = PartialKey(AccountCode(event.account), cell, event.meter, taken.segment)
+    counted = event if taken.data is event.data else replace(event, data=taken.data)
+    return Entry(row, key, counted, intake.unique_fields)
 
 
 def _stored(event: UsageEvent, entry: Entry) -> EventResult:

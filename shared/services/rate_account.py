@@ -54,30 +54,30 @@ class RateAccount:
             self._fold(shard, account, hours, None)
             return AccountTotals(account, None, {}, None, None)
         record = loaded.value
-        catalog = self._catalogs.current()
-        if catalog is None:
+        timeline = self._catalogs.timeline()
+        if timeline is None:
             raise NotFound("there is no catalogue yet")
-        steps = plan_rating(record, catalog, now, hours)
+        steps = plan_rating(record, timeline, now, hours)
         folded = self._fold(shard, account, hours, usage_span(steps, now))
         look = next_look(record, steps, now, self._grace)
         if record.subscription is None:
             return AccountTotals(account, None, {}, look, None)
-        rated = rate(record.subscription, steps, catalog, folded.cells(), now)
+        rated = rate(record.subscription, steps, folded.cells(), now)
         self._keep(record, rated)
         return AccountTotals(account, record.subscription, totals(rated), look, rated)
 
     def preview(self, shard: Shard, account: AccountCode, now: datetime) -> AccountTotals:
         """The same from usage as folded so far; nothing is written. Raises ``NotFound``."""
         loaded = self._accounts.load(account)
-        catalog = self._catalogs.current()
-        if loaded is None or catalog is None:
+        timeline = self._catalogs.timeline()
+        if loaded is None or timeline is None:
             raise NotFound(f"there is no account {account}")
         record = loaded.value
-        steps = plan_rating(record, catalog, now)
+        steps = plan_rating(record, timeline, now)
         folded: Folded = self._fold(shard, account, (), usage_span(steps, now))
         if record.subscription is None:
             return AccountTotals(account, None, {}, None, None)
-        rated = rate(record.subscription, steps, catalog, folded.cells(), now)
+        rated = rate(record.subscription, steps, folded.cells(), now)
         return AccountTotals(account, record.subscription, totals(rated), None, rated)
 
     def _keep(self, record: AccountRecord, rated: Rated) -> None:

@@ -16,7 +16,7 @@ from enum import StrEnum
 from shared.domain.errors import Unavailable, UpstreamFailure
 from shared.domain.ids import AccountCode, Shard
 from shared.domain.period import DAY, day_of, hour_of
-from shared.domain.usage.event import EventKey
+from shared.domain.usage.event import EventKey, UsageEvent
 from shared.domain.usage.partial import Partial
 from shared.ports import (
     AppendAnswer,
@@ -59,11 +59,15 @@ class Stored(StrEnum):
 class Entry:
     """An event on its way into the log, and what became of it.
 
-    ``found`` is the payload hash that was stored under its identity before.
+    ``counted`` is the event with its derived fields, as it enters its partial together with the
+    different values of its ``unique`` fields; without one the event as reported. ``found`` is the
+    payload hash that was stored under its identity before.
     """
 
     row: EventRow
     cell: PartialKey
+    counted: UsageEvent | None = None
+    unique: frozenset[str] = frozenset()
     stored: Stored | None = None
     found: str | None = None
     failure: UpstreamFailure | None = None
@@ -190,7 +194,7 @@ class Lane:
             if partial is None:
                 known = self._cells.get(key)
                 partial = partials[key] = known.partial.copy() if known else Partial()
-            partial.add(entry.row.event)
+            partial.add(entry.counted or entry.row.event, entry.unique)
             taken.append(entry)
         writes = tuple(
             PartialWrite(key, partial, known.etag if (known := self._cells.get(key)) else None)
@@ -281,7 +285,7 @@ def _repeat(entry: Entry, original: Entry) -> None:
 
 def _weight(entry: Entry) -> int:
     """An upper estimate of the bytes an event takes in a transaction."""
-    event = entry.row.event
+    event = entry.counted or entry.row.event
     text = len(event.id) + len(event.source)
     for name, value in event.data.items():
         text += len(name) + (len(value) if isinstance(value, str) else 32)

@@ -314,11 +314,21 @@ def account_partition(account: AccountCode) -> str:
     return _code(account)
 
 
+def is_catalog_number(number: int) -> bool:
+    """Whether a version of the catalogue may have that number."""
+    return 0 < number < 10**10
+
+
 def catalog_row(number: int) -> str:
     """A version of the catalogue. Raises ValueError for numbers that have no place in order."""
-    if not 0 < number < 10**10:
+    if not is_catalog_number(number):
         raise ValueError(f"{number} is no version number")
     return f"{number:010}"
+
+
+def catalog_versions() -> RowRange:
+    """All versions of the catalogue; the row that names the newest is not among them."""
+    return RowRange("0", ":")
 
 
 def parked_row(day: date, key: EventKey) -> str:

@@ -48,10 +48,10 @@ def test_what_was_read_is_believed_for_its_life() -> None:
     world.journal.forget()
     world.clock.advance(LIFE - timedelta(seconds=1))
     world.use("acme")
-    assert world.journal.count("catalogs.current", "accounts.load") == 0
+    assert world.journal.count("catalogs.heads", "accounts.load") == 0
     world.clock.advance(timedelta(seconds=1))
     world.use("acme")
-    assert world.journal.count("catalogs.current", "accounts.load") == 2
+    assert world.journal.count("catalogs.heads", "accounts.load") == 2
 
 
 def test_totals_are_previewed_without_writing() -> None:

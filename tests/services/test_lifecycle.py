@@ -101,7 +101,8 @@ CALLS_OF_ACTIVATION = 9
 
 def test_the_number_of_calls_of_an_activation(world: World) -> None:
     world.customer()
-    assert len(world.journal.calls) - world.journal.count("catalogs.current") == CALLS_OF_ACTIVATION
+    of_catalogue = world.journal.count("catalogs.heads", "catalogs.get")
+    assert len(world.journal.calls) - of_catalogue == CALLS_OF_ACTIVATION
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

@@ -45,6 +45,23 @@ class DataField:
 
 
 @dataclass(frozen=True, slots=True)
+class DerivedField:
+    """A field that is calculated from an event's others when the event arrives.
+
+    The ``expression`` may read data fields, derived fields that stand before it, and ``custom.``
+    fields of product and organization. Its category says whether it is a number or a text.
+    """
+
+    __pydantic_config__: ClassVar = WIRE
+
+    code: FieldCode
+    expression: str
+    category: FieldCategory = FieldCategory.MEASURE
+    name: str = ""
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Meter:
     """Collects usage of a product, or of all products when ``product`` is ``None``."""
 
@@ -54,6 +71,12 @@ class Meter:
     data_fields: tuple[DataField, ...] = ()
     product: ProductCode | None = None
     name: str = ""
+    derived_fields: tuple[DerivedField, ...] = ()
+
+    def categories(self) -> dict[FieldCode, FieldCategory]:
+        """The category of every field, given or derived."""
+        fields = {field.code: field.category for field in self.data_fields}
+        return fields | {field.code: field.category for field in self.derived_fields}
 
     def faults_of(self, data: Mapping[str, DataValue]) -> tuple[FieldError, ...]:
         """What is wrong with an event's data for this meter; pointers are relative to it."""
@@ -86,7 +109,11 @@ def _fault_of_value(field: DataField, value: DataValue) -> str | None:
         return None if len(value) <= MAX_TEXT else f"must have at most {MAX_TEXT} characters"
     if not isinstance(value, Decimal):
         return "must be a number"
-    fault = fault_of_measure(value)
-    if fault is None and value < 0:
+    return fault_of_measure(value) or fault_of_sign(value)
+
+
+def fault_of_sign(value: Decimal) -> str | None:
+    """Why a measured value cannot be negative, or ``None`` when it is not."""
+    if value < 0:
         return "must not be negative: what was used cannot be taken back"
-    return fault
+    return None

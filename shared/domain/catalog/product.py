@@ -1,8 +1,9 @@
 """A product: the container of meters, aggregations and plans."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
+from shared.domain.catalog.custom import CustomFields
 from shared.domain.ids import ProductCode
 from shared.domain.wire import WIRE
 
@@ -15,3 +16,4 @@ class Product:
 
     code: ProductCode
     name: str = ""
+    custom: CustomFields = field(default_factory=dict)

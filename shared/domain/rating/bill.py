@@ -4,15 +4,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from shared.domain.catalog.segment import Segment
 from shared.domain.ids import AggregationCode, PlanCode
 from shared.domain.money import ZERO, floor_to, round_half_up
 from shared.domain.period import Period
 from shared.domain.rating.charge import BandUse
+from shared.domain.rating.discount import PricedLine
 
 
 @dataclass(frozen=True, slots=True)
 class LineItem:
-    """One line of a bill: ``quantity`` units of an aggregation cost exactly ``amount``."""
+    """One line of a bill: ``quantity`` units of an aggregation cost exactly ``amount``.
+
+    ``segment`` is the part of the usage that it prices, ``steps`` the way to the amount.
+    """
 
     aggregation: AggregationCode
     description: str
@@ -20,6 +25,8 @@ class LineItem:
     quantity: Decimal
     amount: Decimal
     bands: tuple[BandUse, ...] = ()
+    segment: Segment | None = None
+    steps: PricedLine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +34,7 @@ class PeriodBill:
     """The lines of one attached plan in one billing period, or in the part of it that counts.
 
     ``ended`` says whether the period is over at the time of rating; ``digits`` are the decimal
-    places of the currency.
+    places of the currency; ``version`` is the catalogue's that brought these prices.
     """
 
     attachment: str
@@ -37,6 +44,7 @@ class PeriodBill:
     ended: bool
     events: int
     digits: int = 2
+    version: int = 0
 
     @property
     def total(self) -> Decimal:
@@ -50,19 +58,26 @@ class PeriodBill:
     def record(self) -> "PeriodRecord":
         """What is kept of this bill once its period has ended."""
         return PeriodRecord(
-            self.attachment, self.window.start, self.window.end, self.total, self.events
+            self.attachment,
+            self.window.start,
+            self.window.end,
+            self.total,
+            self.events,
+            self.version,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class PeriodRecord:
-    """The total of a period that has ended, and how many events it was made of."""
+    """The total of a period that has ended, how many events it was made of, and at the prices of
+    which version of the catalogue."""
 
     attachment: str
     start: datetime
     end: datetime
     total: Decimal
     events: int
+    version: int = 0
 
     @property
     def key(self) -> str:

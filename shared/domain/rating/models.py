@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Annotated, Protocol, assert_never, get_args, get_type_hints
+from typing import Annotated, assert_never
 
 from shared.domain.errors import FieldError
 from shared.domain.money import ZERO
@@ -19,53 +19,21 @@ from shared.domain.rating.percentage import (
 from shared.domain.rating.stairstep import Stairstep, charge_stairstep, stairstep_faults
 from shared.domain.rating.tiered import Tiered, charge_tiered, tiered_faults
 from shared.domain.rating.volume import Volume, charge_volume, volume_faults
-
-
-class SchemaHandler(Protocol):
-    """The part of the validation library's handler that ``Tagged`` uses."""
-
-    def generate_schema(self, source_type: type, /) -> object:
-        """The schema of one type."""
-
-
-class Tagged:
-    """Makes ``model`` required on the wire and decide which member of a union is meant.
-
-    Without it a document that leaves the tag out would fit several models, and one would be
-    guessed. The hook is called by the validation library of the edges; nothing is imported here.
-    """
-
-    def __init__(self, *members: type) -> None:
-        self._members = members
-
-    def __get_pydantic_core_schema__(
-        self, _source: object, handler: SchemaHandler
-    ) -> dict[str, object]:
-        return {
-            "type": "tagged-union",
-            "discriminator": "model",
-            "choices": {_tag(member): handler.generate_schema(member) for member in self._members},
-        }
-
-
-def _tag(member: type) -> object:
-    (tag,) = get_args(get_type_hints(member)["model"])
-    return tag
-
+from shared.domain.wire import Tagged, tag_of
 
 type QuantityModel = Annotated[
     PerUnit | Tiered | Volume | Stairstep | Package,
-    Tagged(PerUnit, Tiered, Volume, Stairstep, Package),
+    Tagged("model", PerUnit, Tiered, Volume, Stairstep, Package),
 ]
 """Models that need nothing but a quantity."""
 
 type ChargeModel = Annotated[
     PerUnit | Tiered | Volume | Stairstep | Package | Percentage | Custom,
-    Tagged(PerUnit, Tiered, Volume, Stairstep, Package, Percentage, Custom),
+    Tagged("model", PerUnit, Tiered, Volume, Stairstep, Package, Percentage, Custom),
 ]
 
 CHARGE_TAGS = frozenset(
-    str(_tag(member))
+    tag_of(member, "model")
     for member in (PerUnit, Tiered, Volume, Stairstep, Package, Percentage, Custom)
 )
 """The values of ``model``."""

@@ -1,41 +1,73 @@
 """Rating: from an account's usage to what it owes, as a pure function of what is stored."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 from shared.domain.account import AccountPlan, AccountRecord
 from shared.domain.catalog.catalog import Catalog
-from shared.domain.catalog.plan import Plan, Pricing
-from shared.domain.ids import MeterCode
+from shared.domain.catalog.plan import Pricing
+from shared.domain.catalog.resolve import ResolvedPlan
+from shared.domain.catalog.timeline import PlanSpan, Timeline
 from shared.domain.lifecycle.subscription import Subscription
-from shared.domain.money import ZERO, minor_digits
+from shared.domain.money import CONTEXT, minor_digits
 from shared.domain.period import HOUR, Cadence, Period, cell_minutes, cell_of, day_of
 from shared.domain.rating.bill import LineItem, PeriodBill, PeriodRecord, record_key
-from shared.domain.rating.models import charge
-from shared.domain.usage.aggregate import aggregate
-from shared.domain.usage.partial import Partial, merged
+from shared.domain.rating.discount import LineTerms, price_line
+from shared.domain.rating.quantity import Quantities
+from shared.domain.usage.cell import CellUsage, newest_generation
 
 
 @dataclass(frozen=True, slots=True)
-class CellUsage:
-    """The folded statistics of one cell of one meter and segment."""
+class Window:
+    """A span of time in which an attached plan is billed at one set of prices.
 
-    meter: MeterCode
-    segment: str
-    start: datetime
-    partial: Partial
+    ``whole`` is the billing period it is a part of, ``span`` says what the plan costs in it, in
+    days of ``zone``.
+    """
+
+    attachment: AccountPlan
+    span: PlanSpan
+    period: Period
+    whole: Period
+    zone: str
+
+    def pricing(self) -> tuple[Pricing, ...]:
+        """The prices in force."""
+        return self.span.plan.prices_on(_local_day(self.period.start, self.zone))
+
+    def share(self) -> Decimal:
+        """Its days as a part of the billing period's (semantics, rule 12).
+
+        A day belongs to the window in force at its end, so the shares of a period add up to one.
+        """
+        return CONTEXT.divide(_days(self.period, self.zone), _days(self.whole, self.zone))
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A billing period of an attached plan; ``known`` is its total where that still holds."""
+    """A window to be billed; ``known`` is its total where that still holds."""
 
-    attachment: AccountPlan
-    plan: Plan
-    window: Period
+    billed: Window
     known: PeriodRecord | None
+
+    @property
+    def attachment(self) -> AccountPlan:
+        """The attached plan."""
+        return self.billed.attachment
+
+    @property
+    def plan(self) -> ResolvedPlan:
+        """What the plan costs in the window."""
+        return self.billed.span.plan
+
+    @property
+    def window(self) -> Period:
+        """From when to when."""
+        return self.billed.period
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +75,7 @@ class RatedPeriod:
     """One billing period of an attached plan: rated anew, or known from its record."""
 
     attachment: AccountPlan
-    plan: Plan
+    plan: ResolvedPlan
     total: Decimal
     bill: PeriodBill | None
 
@@ -77,48 +109,86 @@ def life_of(subscription: Subscription, zone: str, as_of: datetime) -> Period | 
     return Period(start, end) if start < end else None
 
 
-def windows(
-    record: AccountRecord, catalog: Catalog, life: Period
-) -> Iterable[tuple[AccountPlan, Period]]:
-    """Every billing period of every attached plan, clipped to the attachment and to ``life``.
+def windows(record: AccountRecord, timeline: Timeline, life: Period) -> Iterable[Window]:
+    """Every billing period of every attached plan, clipped to the attachment and to ``life``, and
+    divided where the prices of the plan change.
 
     A period still running ends at its own end, so that its window keeps one name until then.
+    Raises ``NotFound`` for a plan that no version of the catalogue has.
     """
-    zone, organization = zone_of(record, catalog), catalog.organization
     ended = record.subscription is not None and record.subscription.end == life.end
     for attachment in record.plans:
-        plan = catalog.plan(attachment.plan)
-        cadence = Cadence(plan.frequency, plan.interval, organization.epoch, zone)
         within = attachment.within(life.end)
         active = within.overlap(life) if within else None
         if active is None:
             continue
-        for period in cadence.periods(active.start, active.end):
-            end = period.end if attachment.end is None else min(period.end, attachment.end)
-            end = min(end, life.end) if ended else end
-            yield attachment, Period(max(period.start, active.start), end)
+        for span in timeline.spans(attachment.plan):
+            start, until = max(active.start, span.start), min(active.end, span.end)
+            if start >= until:
+                continue
+            last = min(span.end, attachment.end or span.end)
+            end = min(last, life.end) if ended else last
+            yield from _span_windows(record, attachment, span, Period(start, end), until)
+
+
+def _span_windows(
+    record: AccountRecord, attachment: AccountPlan, span: PlanSpan, active: Period, until: datetime
+) -> Iterable[Window]:
+    plan, organization = span.plan, span.catalog.organization
+    zone = zone_of(record, span.catalog)
+    cadence = Cadence(plan.frequency, plan.interval, organization.anchor(plan.frequency), zone)
+    changes = [_midnight(day, zone) for day in plan.price_changes()]
+    for whole in cadence.periods(active.start, until):
+        start, end = max(whole.start, active.start), min(whole.end, active.end)
+        cuts = [start, *(cut for cut in changes if start < cut < end), end]
+        for first, last in pairwise(cuts):
+            if first < until:
+                yield Window(attachment, span, Period(first, last), whole, zone)
+
+
+def _midnight(day: date, zone: str) -> datetime:
+    return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
+
+
+def _local_day(moment: datetime, zone: str) -> date:
+    return moment.astimezone(ZoneInfo(zone)).date()
+
+
+def _days(period: Period, zone: str) -> Decimal:
+    return Decimal((_local_day(period.end, zone) - _local_day(period.start, zone)).days)
 
 
 def plan_rating(
-    record: AccountRecord, catalog: Catalog, as_of: datetime, changed: Collection[datetime] = ()
+    record: AccountRecord,
+    timeline: Timeline,
+    as_of: datetime,
+    changed: Collection[datetime] = (),
 ) -> tuple[Step, ...]:
-    """The billing periods that make up what the account owes at ``as_of``.
+    """The windows that make up what the account owes at ``as_of``.
 
-    Ended periods come from their records unless one of the ``changed`` hours reaches into them;
-    all others are to be rated from usage. Empty without a subscription that has started. Raises
-    ``NotFound`` for a plan that the catalogue lacks.
+    Ended ones come from their records unless one of the ``changed`` hours reaches into them or
+    their prices were changed since; all others are to be rated from usage. Empty without a
+    subscription that has started. Raises ``NotFound`` for a plan that never was in the catalogue.
     """
     subscription = record.subscription
-    life = subscription and life_of(subscription, zone_of(record, catalog), as_of)
+    if subscription is None or subscription.start is None:
+        return ()
+    life = life_of(subscription, zone_of(record, timeline.at(subscription.start)), as_of)
     if not life:
         return ()
-    steps: list[Step] = []
-    for attachment, window in windows(record, catalog, life):
-        known = record.records.get(record_key(attachment.id, window.start))
-        if known is not None and (known.end != window.end or _touched(window, changed)):
-            known = None
-        steps.append(Step(attachment, catalog.plan(attachment.plan), window, known))
-    return tuple(steps)
+    return tuple(
+        Step(window, _known(record, window, changed)) for window in windows(record, timeline, life)
+    )
+
+
+def _known(
+    record: AccountRecord, window: Window, changed: Collection[datetime]
+) -> PeriodRecord | None:
+    period = window.period
+    known = record.records.get(record_key(window.attachment.id, period.start))
+    if known is None or known.end != period.end or known.version != window.span.version:
+        return None
+    return None if _touched(period, changed) else known
 
 
 def usage_span(steps: Iterable[Step], as_of: datetime) -> tuple[date, date] | None:
@@ -133,21 +203,22 @@ def usage_span(steps: Iterable[Step], as_of: datetime) -> tuple[date, date] | No
 def rate(
     subscription: Subscription,
     steps: Sequence[Step],
-    catalog: Catalog,
-    usage: Sequence[CellUsage],
+    usage: Iterable[CellUsage],
     as_of: datetime,
 ) -> Rated:
     """What is owed at ``as_of`` for all ``steps``, given the cells of ``usage_span``.
 
-    Raises ``NotFound`` for an aggregation that the catalogue lacks.
+    Raises ``NotFound`` for an aggregation that the catalogue lacks, and ``InvalidInput`` for usage
+    that its prices cannot be applied to.
     """
+    counted = newest_generation(usage)
     periods: list[RatedPeriod] = []
     records: list[PeriodRecord] = []
     for step in steps:
         if step.known is not None:
             periods.append(RatedPeriod(step.attachment, step.plan, step.known.total, None))
             continue
-        bill = rate_period(step.attachment, step.plan, catalog, step.window, usage, as_of)
+        bill = rate_window(step.billed, counted, as_of)
         periods.append(RatedPeriod(step.attachment, step.plan, bill.total, bill))
         if bill.ended:
             records.append(bill.record)
@@ -159,37 +230,49 @@ def _touched(window: Period, changed: Collection[datetime]) -> bool:
     return any(window.start < hour + HOUR and hour < window.end for hour in changed)
 
 
-def rate_period(
-    attachment: AccountPlan,
-    plan: Plan,
-    catalog: Catalog,
-    window: Period,
-    usage: Sequence[CellUsage],
-    as_of: datetime,
-) -> PeriodBill:
-    """Price one period's usage; cells outside ``window`` do not count."""
-    by_meter: dict[MeterCode, list[Partial]] = {}
-    events = 0
-    for cell in usage:
-        if cell.start in window:
-            by_meter.setdefault(cell.meter, []).append(cell.partial)
-            events += cell.partial.events
-    statistics = {meter: merged(partials) for meter, partials in by_meter.items()}
-    lines = tuple(_line(pricing, catalog, statistics) for pricing in plan.pricing)
-    digits = minor_digits(catalog.organization.currency)
-    return PeriodBill(attachment.id, plan.code, window, lines, as_of >= window.end, events, digits)
-
-
-def _line(pricing: Pricing, catalog: Catalog, statistics: Mapping[MeterCode, Partial]) -> LineItem:
-    aggregation = catalog.aggregation(pricing.aggregation)
-    partial = statistics.get(aggregation.meter)
-    quantity = ZERO if partial is None else aggregate(aggregation.type, partial, aggregation.field)
-    priced = charge(pricing.charge, quantity)
-    return LineItem(
-        aggregation.code,
-        aggregation.name or aggregation.code,
-        aggregation.unit,
-        quantity,
-        priced.amount,
-        priced.bands,
+def rate_window(window: Window, usage: Iterable[CellUsage], as_of: datetime) -> PeriodBill:
+    """Price one window's usage; cells outside it do not count."""
+    span, period = window.span, window.period
+    cells = [cell for cell in usage if cell.start in period]
+    quantities = Quantities(span.catalog, span.plan, cells)
+    ended = as_of >= period.end
+    lines = tuple(
+        _line(pricing, span.catalog, quantities, window, ended=ended)
+        for pricing in window.pricing()
     )
+    return PeriodBill(
+        window.attachment.id,
+        span.plan.code,
+        period,
+        lines,
+        ended,
+        sum(cell.partial.events for cell in cells),
+        minor_digits(span.plan.currency),
+        span.version,
+    )
+
+
+def _line(
+    pricing: Pricing, catalog: Catalog, quantities: Quantities, window: Window, *, ended: bool
+) -> LineItem:
+    measure = catalog.measure(pricing.aggregation)
+    terms = _prorated(pricing.terms, window)
+    priced = price_line(pricing.charge, quantities.usage(pricing), terms, closing=ended)
+    overage = priced.overage.bands if priced.overage else ()
+    return LineItem(
+        measure.code,
+        pricing.description or measure.name or measure.code,
+        measure.unit,
+        priced.quantity,
+        priced.amount,
+        priced.base.bands + overage,
+        pricing.segment,
+        priced,
+    )
+
+
+def _prorated(terms: LineTerms, window: Window) -> LineTerms:
+    """A minimum holds for the days it covers (semantics, rule 14a)."""
+    if terms.minimum is None or window.period == window.whole:
+        return terms
+    return replace(terms, minimum=CONTEXT.multiply(terms.minimum, window.share()))

@@ -2,10 +2,12 @@
 
 from decimal import Decimal
 
+from shared.domain.catalog.billing import AmountBilling
+from shared.domain.errors import InvalidInput
 from shared.domain.ids import Resource
 from shared.domain.metering.ledger import LedgerKey
 from shared.domain.money import CONTEXT, ZERO, floor_to
-from shared.domain.rating.rate import Rated
+from shared.domain.rating.rate import Rated, RatedPeriod
 
 
 def totals(rated: Rated) -> dict[LedgerKey, Decimal]:
@@ -17,7 +19,7 @@ def totals(rated: Rated) -> dict[LedgerKey, Decimal]:
     resource = Resource(rated.subscription.id)
     amounts: dict[tuple[LedgerKey, Decimal], Decimal] = {}
     for period in rated.periods:
-        billing = period.plan.billing
+        billing = _amount_billing(period)
         key = LedgerKey(resource, billing.dimension)
         entry = (key, billing.unit_price)
         amounts[entry] = amounts.get(entry, ZERO) + period.total
@@ -26,3 +28,11 @@ def totals(rated: Rated) -> dict[LedgerKey, Decimal]:
         whole = floor_to(CONTEXT.divide(amount, unit_price), 0)
         units[key] = units.get(key, ZERO) + whole
     return units
+
+
+def _amount_billing(period: RatedPeriod) -> AmountBilling:
+    """Raises ``InvalidInput`` for another kind of billing, which no valid catalogue has."""
+    billing = period.plan.billing
+    if not isinstance(billing, AmountBilling):
+        raise InvalidInput(f"plan {period.plan.code} is not billed by amount")
+    return billing

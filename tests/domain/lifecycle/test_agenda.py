@@ -9,6 +9,7 @@ from shared.domain.account import Account, AccountPlan, AccountRecord
 from shared.domain.catalog.catalog import Catalog
 from shared.domain.catalog.organization import Organization
 from shared.domain.catalog.plan import Plan
+from shared.domain.catalog.timeline import Timeline
 from shared.domain.ids import AccountCode, PlanCode, ProductCode, SubscriptionId
 from shared.domain.lifecycle.agenda import ceil_hour, next_look
 from shared.domain.lifecycle.subscription import PlanSpell, Subscription, SubscriptionStatus
@@ -35,7 +36,7 @@ RECORD = AccountRecord(
 
 
 def look(record: AccountRecord, now: datetime) -> datetime | None:
-    return next_look(record, plan_rating(record, CATALOG, now), now, GRACE)
+    return next_look(record, plan_rating(record, Timeline.of(CATALOG), now), now, GRACE)
 
 
 def march(day: int, hour: int = 0, minute: int = 0) -> datetime:

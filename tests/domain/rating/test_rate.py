@@ -14,6 +14,7 @@ from shared.domain.catalog.aggregation import Aggregation
 from shared.domain.catalog.catalog import Catalog
 from shared.domain.catalog.organization import Organization
 from shared.domain.catalog.plan import Plan, Pricing
+from shared.domain.catalog.timeline import Timeline
 from shared.domain.errors import NotFound
 from shared.domain.ids import (
     AccountCode,
@@ -31,11 +32,12 @@ from shared.domain.rating.charge import Band
 from shared.domain.rating.models import QuantityModel
 from shared.domain.rating.package import Block, Package
 from shared.domain.rating.per_unit import PerUnit
-from shared.domain.rating.rate import CellUsage, Rated, plan_rating, rate, usage_span
+from shared.domain.rating.rate import Rated, plan_rating, rate, usage_span
 from shared.domain.rating.stairstep import Stairstep, Step
 from shared.domain.rating.tiered import Tiered
 from shared.domain.rating.totals import totals
 from shared.domain.usage.aggregate import AggregationType
+from shared.domain.usage.cell import CellUsage
 from shared.domain.usage.event import UsageEvent
 from shared.domain.usage.partial import Partial, merged
 
@@ -71,6 +73,8 @@ CATALOG = Catalog(
         plan("lost", pricing("nothing", CENT)),
     ),
 )
+
+TIMELINE = Timeline.of(CATALOG)
 
 
 @dataclass(slots=True)
@@ -113,7 +117,7 @@ class Customer:
     def rate(self, as_of: datetime, changed: Sequence[datetime] = ()) -> Rated:
         """Rate from exactly the days that rating asks for, and keep the new records."""
         record = self.record
-        steps = plan_rating(record, self.catalog, as_of, changed)
+        steps = plan_rating(record, Timeline.of(self.catalog), as_of, changed)
         span = usage_span(steps, as_of)
         usage = [
             CellUsage(meter, "", start, merged([partial]))
@@ -121,7 +125,7 @@ class Customer:
             if span is not None and span[0] <= day_of(start) <= span[1]
         ]
         assert record.subscription is not None
-        rated = rate(record.subscription, steps, self.catalog, usage, as_of)
+        rated = rate(record.subscription, steps, usage, as_of)
         self.records |= {kept.key: kept for kept in rated.records}
         return rated
 
@@ -139,15 +143,15 @@ def windows(rated: Rated) -> list[Period | None]:
 
 def test_nothing_before_the_start() -> None:
     customer = Customer()
-    assert plan_rating(customer.record, CATALOG, customer.start - HOUR) == ()
+    assert plan_rating(customer.record, TIMELINE, customer.start - HOUR) == ()
     pending = replace(customer.record.subscriptions[0], start=None)
     record = replace(customer.record, subscriptions=(pending,))
-    assert plan_rating(record, CATALOG, utc(4, 1)) == ()
+    assert plan_rating(record, TIMELINE, utc(4, 1)) == ()
 
 
 def test_nothing_without_a_subscription() -> None:
     record = replace(Customer().record, subscriptions=())
-    assert plan_rating(record, CATALOG, utc(4, 1)) == ()
+    assert plan_rating(record, TIMELINE, utc(4, 1)) == ()
     assert usage_span((), utc(4, 1)) is None
 
 
@@ -219,7 +223,7 @@ def test_an_ended_period_is_rated_once() -> None:
     again = customer.rate(utc(4, 3))
     assert again.records == ()
     assert [period.bill is None for period in again.periods] == [True, False]
-    assert usage_span(plan_rating(customer.record, CATALOG, utc(4, 3)), utc(4, 3)) == (
+    assert usage_span(plan_rating(customer.record, TIMELINE, utc(4, 3)), utc(4, 3)) == (
         date(2026, 4, 1),
         date(2026, 4, 3),
     )
@@ -358,5 +362,5 @@ def test_the_running_total_never_falls(
 
 def test_the_span_of_usage_covers_every_window_to_be_rated() -> None:
     customer = Customer()
-    steps = plan_rating(customer.record, CATALOG, utc(4, 2, 10))
+    steps = plan_rating(customer.record, TIMELINE, utc(4, 2, 10))
     assert usage_span(steps, utc(4, 2, 10)) == (date(2026, 3, 5), date(2026, 4, 2))

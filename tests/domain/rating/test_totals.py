@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from shared.domain.account import AccountPlan
+from shared.domain.catalog.organization import Organization
 from shared.domain.catalog.plan import AmountBilling, Plan
+from shared.domain.catalog.resolve import resolve_plan
 from shared.domain.ids import DimensionId, PlanCode, ProductCode, Resource, SubscriptionId
 from shared.domain.lifecycle.subscription import PlanSpell, Subscription, SubscriptionStatus
 from shared.domain.metering.ledger import LedgerKey
@@ -16,6 +18,7 @@ T = datetime(2026, 3, 1, tzinfo=UTC)
 SOLD = Subscription(
     SubscriptionId("sub"), "offer", (PlanSpell("standard", T),), SubscriptionStatus.SUBSCRIBED
 )
+CONTOSO = Organization("contoso")
 CENTS = Plan(PlanCode("cents"), ProductCode("ai"), ())
 DOLLARS = replace(CENTS, billing=AmountBilling(unit_price=Decimal(1)))
 OTHER = replace(CENTS, billing=AmountBilling(DimensionId("other")))
@@ -24,7 +27,10 @@ FEE = LedgerKey(Resource("sub"), DimensionId("usage_fee"))
 
 def owed(*periods: tuple[Plan, str]) -> dict[LedgerKey, Decimal]:
     attached = AccountPlan("p1", PlanCode("cents"), T)
-    rated = tuple(RatedPeriod(attached, plan, Decimal(total), None) for plan, total in periods)
+    rated = tuple(
+        RatedPeriod(attached, resolve_plan(plan, None, CONTOSO), Decimal(total), None)
+        for plan, total in periods
+    )
     return totals(Rated(SOLD, rated))
 
 

@@ -1,0 +1,95 @@
+"""What the catalogue can say and rating does not honour: refused, so that nothing is ignored.
+
+This list is the one place for it: what rating learns is taken out here.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from shared.domain.catalog.billing import QuantityBilling
+from shared.domain.catalog.catalog import Catalog
+from shared.domain.catalog.organization import MARKETPLACE_CURRENCY
+from shared.domain.catalog.plan import Plan, PlanTemplate, Pricing, PricingKind
+from shared.domain.errors import FieldError
+from shared.domain.rating.custom import Custom
+from shared.domain.rating.percentage import Percentage
+
+
+@dataclass(frozen=True, slots=True)
+class Unrated:
+    """Something that can be configured and is not billed; ``places`` finds where it stands."""
+
+    what: str
+    places: Callable[[Catalog], Iterable[str]]
+
+
+def _holders(catalog: Catalog) -> Iterator[tuple[str, Plan | PlanTemplate]]:
+    for index, template in enumerate(catalog.plan_templates):
+        yield f"/planTemplates/{index}", template
+    for index, plan in enumerate(catalog.plans):
+        yield f"/plans/{index}", plan
+
+
+def _said(name: str, attribute: str) -> Callable[[Catalog], Iterable[str]]:
+    """Plans and templates that say something under ``name``."""
+    return lambda catalog: (
+        f"{place}/{name}" for place, holder in _holders(catalog) if getattr(holder, attribute)
+    )
+
+
+def _organization(name: str, attribute: str) -> Callable[[Catalog], Iterable[str]]:
+    return lambda catalog: (
+        [f"/organization/{name}"] if getattr(catalog.organization, attribute) is not None else []
+    )
+
+
+def _prices(name: str, wanted: Callable[[Pricing], bool]) -> Callable[[Catalog], Iterable[str]]:
+    return lambda catalog: (
+        f"{place}/pricing/{number}/{name}"
+        for place, holder in _holders(catalog)
+        for number, pricing in enumerate(holder.pricing)
+        if wanted(pricing)
+    )
+
+
+def _currencies(catalog: Catalog) -> Iterator[str]:
+    """Other currencies that could be converted; those that could not are refused anyhow."""
+    convertible = catalog.organization.currencies() - {MARKETPLACE_CURRENCY}
+    if catalog.organization.currency in convertible:
+        yield "/organization/currency"
+    for place, holder in _holders(catalog):
+        if holder.currency in convertible:
+            yield f"{place}/currency"
+
+
+def _quantity_billing(catalog: Catalog) -> Iterator[str]:
+    for place, holder in _holders(catalog):
+        if isinstance(holder.billing, QuantityBilling):
+            yield f"{place}/billing"
+
+
+def _is_bounded(pricing: Pricing) -> bool:
+    return isinstance(pricing.charge, Percentage) and pricing.charge.bounded
+
+
+UNRATED: tuple[Unrated, ...] = (
+    Unrated("a grace before bills", _organization("billGraceHours", "bill_grace_hours")),
+    Unrated("a grace in the catalogue", _organization("usageGraceHours", "usage_grace_hours")),
+    Unrated("numbers of bills", _organization("billNumber", "bill_number")),
+    Unrated(f"a currency other than {MARKETPLACE_CURRENCY}", _currencies),
+    Unrated("a standing charge", _said("standingCharge", "standing_charge")),
+    Unrated("a minimum spend", _said("minimumSpend", "minimum_spend")),
+    Unrated("a free trial", _said("freeTrial", "free_trial")),
+    Unrated("scheduled charges", _said("charges", "charges")),
+    Unrated("billing by quantity", _quantity_billing),
+    Unrated("credit pricing", _prices("kind", lambda p: p.kind is not PricingKind.DEBIT)),
+    Unrated("a price in the event", _prices("charge", lambda p: isinstance(p.charge, Custom))),
+    Unrated("a minimum or maximum per event", _prices("charge", _is_bounded)),
+)
+
+
+def unrated_faults(catalog: Catalog) -> Iterator[FieldError]:
+    """Every place where the catalogue says what would not be billed as it says."""
+    for unrated in UNRATED:
+        message = f"{unrated.what} cannot be billed by this release; leave it out"
+        yield from (FieldError(place, message) for place in unrated.places(catalog))

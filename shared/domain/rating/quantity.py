@@ -1,0 +1,128 @@
+"""Quantities: what a plan's prices are applied to, made of the usage of one span of time."""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from functools import lru_cache
+
+from shared.domain.catalog.aggregation import Aggregation, CompoundAggregation
+from shared.domain.catalog.catalog import Catalog
+from shared.domain.catalog.custom import custom_values
+from shared.domain.catalog.plan import Pricing
+from shared.domain.catalog.resolve import ResolvedPlan
+from shared.domain.catalog.segment import (
+    Segment,
+    SegmentKey,
+    by_precedence,
+    segment_of,
+    values_of,
+)
+from shared.domain.errors import InvalidInput
+from shared.domain.ids import AggregationCode, MeterCode
+from shared.domain.money import ZERO
+from shared.domain.rating.models import Usage
+from shared.domain.rating.percentage import Percentage, PercentageInput
+from shared.domain.usage.aggregate import aggregate, to_units
+from shared.domain.usage.cell import CellUsage
+from shared.domain.usage.event import DataValue
+from shared.domain.usage.expression import Expression, compile_expression
+from shared.domain.usage.partial import Partial, merged
+
+compiled = lru_cache(maxsize=1_024)(compile_expression)
+"""Expressions of compound aggregations are evaluated for every account: compiled once."""
+
+
+class Quantities:
+    """What one plan measures in ``cells``, each statistic merged once."""
+
+    def __init__(self, catalog: Catalog, plan: ResolvedPlan, cells: Iterable[CellUsage]) -> None:
+        self._catalog = catalog
+        self._plan = plan
+        found: dict[MeterCode, dict[SegmentKey, list[Partial]]] = {}
+        for cell in cells:
+            found.setdefault(cell.meter, {}).setdefault(cell.segment, []).append(cell.partial)
+        self._parts = {
+            meter: {key: merged(partials) for key, partials in parts.items()}
+            for meter, parts in found.items()
+        }
+        self._whole: dict[MeterCode, Partial] = {}
+
+    def usage(self, pricing: Pricing) -> Usage:
+        """What ``pricing`` is applied to.
+
+        Raises ``NotFound`` for an unknown aggregation, and ``InvalidInput`` where a compound one
+        has no value or usage is not kept apart by the fields it is priced by.
+        """
+        measure = self._catalog.measure(pricing.aggregation)
+        match measure:
+            case Aggregation():
+                partial = self._partial(measure, pricing.segment)
+                if isinstance(pricing.charge, Percentage):
+                    return _percentage_input(measure, partial)
+                value = _value(measure, partial)
+            case CompoundAggregation():
+                value = self.measure(measure.code)
+        return to_units(value, measure.quantity_per_unit, measure.rounding)
+
+    def measure(self, code: AggregationCode) -> Decimal:
+        """The measure of an aggregation over all its segments, before conversion and rounding."""
+        measure = self._catalog.measure(code)
+        match measure:
+            case Aggregation():
+                return _value(measure, self._partial(measure, None))
+            case CompoundAggregation():
+                return self._calculated(measure)
+
+    def _calculated(self, compound: CompoundAggregation) -> Decimal:
+        expression: Expression = compiled(compound.expression)
+        product = self._catalog.product(self._plan.product)
+        values: dict[str, DataValue] = custom_values(
+            self._catalog.organization.custom,
+            product.custom if product else {},
+            self._plan.custom,
+        )
+        for name in expression.names - values.keys():
+            if self._catalog.find_measure(AggregationCode(name)) is not None:
+                values[name] = self.measure(AggregationCode(name))
+        value = expression.evaluate(values)
+        if isinstance(value, str):
+            raise InvalidInput(f"compound aggregation {compound.code} is a text, not a number")
+        return value
+
+    def _partial(self, aggregation: Aggregation, segment: Segment | None) -> Partial:
+        if segment is None:
+            whole = self._whole.get(aggregation.meter)
+            if whole is None:
+                parts = self._parts.get(aggregation.meter, {})
+                whole = next(iter(parts.values())) if len(parts) == 1 else merged(parts.values())
+                self._whole[aggregation.meter] = whole
+            return whole
+        ordered = by_precedence(aggregation.segmented_fields, aggregation.segments)
+        parts = self._parts.get(aggregation.meter, {})
+        return merged(
+            partial
+            for key, partial in parts.items()
+            if _segment_of(aggregation, ordered, key) == segment
+        )
+
+
+def _segment_of(
+    aggregation: Aggregation, ordered: Sequence[Segment], key: SegmentKey
+) -> Segment | None:
+    values = values_of(key)
+    missing = [name for name in aggregation.segmented_fields if name not in values]
+    if missing:
+        raise InvalidInput(
+            f"stored usage of meter {aggregation.meter} is not kept apart by {missing[0]}, which "
+            f"aggregation {aggregation.code} needs; it has to be aggregated again"
+        )
+    return segment_of(ordered, values)
+
+
+def _value(aggregation: Aggregation, partial: Partial) -> Decimal:
+    return aggregate(aggregation.type, partial, aggregation.field, aggregation.default_value)
+
+
+def _percentage_input(aggregation: Aggregation, partial: Partial) -> PercentageInput:
+    stats = partial.fields.get(aggregation.field or "")
+    amount = ZERO if stats is None else _value(aggregation, partial)
+    return PercentageInput(amount, 0 if stats is None else stats.count)
