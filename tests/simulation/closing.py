@@ -122,7 +122,7 @@ def _square(world: History, buyer: Buyer) -> bool:
     if kept == due:
         return True
     if kept > due:
-        return kept <= customer.highest
+        return kept <= customer.highest + world.watch.absorbed[row.key]
     subscription = world.watch.records[buyer.code].subscription
     assert subscription is not None
     if subscription.status is SubscriptionStatus.SUSPENDED:

@@ -1,11 +1,12 @@
 """One history: a publisher's week, with everything that can go wrong in it, from one seed."""
 
 from collections import Counter, deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
+from typing import Any
 
 from shared.domain.catalog.catalog import Catalog
 from shared.domain.errors import MeteringError
@@ -64,10 +65,16 @@ class App:
 class History:
     """The stores, the instances and the passing of time; what people do is in ``people``."""
 
-    def __init__(self, seed: int, kit: Kit | None = None, trace: deque[str] | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        kit: Kit | None = None,
+        trace: deque[str] | None = None,
+        focus: Mapping[str, Any] | None = None,
+    ) -> None:
         self.seed = seed
         self.rng = Random(seed)
-        self.plot: Plot = draw(self.rng)
+        self.plot: Plot = replace(draw(self.rng), **(focus or {}))
         self.kit = kit or Kit()
         self.hub = Hub(self.plot.start)
         self.counts: Counter[str] = Counter()
@@ -96,6 +103,7 @@ class History:
         marketplace = WatchedMarketplace(hub, watch)
         marketplace.decide = self._market_fault
         marketplace.old_accepted_is_duplicate = self.plot.old_accepted_is_duplicate
+        marketplace.report_lag = self.plot.report_lag
         catalogs = FakeCatalogs()
         jobs = self.plot.jobs_from <= hub.now
         catalogs.add(CatalogVersion(1, hub.now, self._catalog(jobs=jobs)))
@@ -157,6 +165,14 @@ class History:
             if self.rng.random() < 0.1:
                 app.instance.clock.off = timedelta(seconds=self.rng.uniform(-SKEW, SKEW))
 
+    def back(self) -> float:
+        """Seconds until it is worth trying again while no instance is there."""
+        wait = 60 + self.rng.random() * 240
+        for begin, end in self.plot.blackouts:
+            if begin <= self.hub.now < end:
+                return wait + (end - self.hub.now).total_seconds()
+        return wait
+
     def call(self, name: str, work: Call, ended: Ended) -> Instance | None:
         """Have some instance do ``work``; ``ended`` hears of it unless the instance dies."""
         if not self.apps:
@@ -204,7 +220,7 @@ class History:
                 self.hub.after(5 + rng.random() ** 2 * 300, again)
 
         if self.call(name, work, ended) is None:
-            self.hub.after(60 + rng.random() * 240, partial(self.deliver, name, work, done, count))
+            self.hub.after(self.back(), partial(self.deliver, name, work, done, count))
             return
         if self.chaos.rate > 0:
             self.hub.after(300, again)

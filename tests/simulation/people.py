@@ -11,6 +11,7 @@ from shared.domain.errors import MeteringError
 from shared.domain.ids import AccountCode, Resource, SubscriptionId
 from shared.domain.lifecycle.subscription import SubscriptionStatus
 from shared.domain.metering.ledger import LedgerKey
+from shared.domain.metering.submission import Submission
 from shared.domain.usage.event import Outcome, UsageEvent
 from shared.services.ingest_usage import EventResult
 from shared.services.refund import RefundOrder
@@ -82,7 +83,7 @@ class Backends:
             return
         ended = partial(self._answered, events)
         if world.call("ingest", lambda s: s.ingest(events), ended) is None:
-            self._again(events)
+            world.hub.after(world.back(), partial(self._resend, events))
         elif world.chaos.rate > 0:
             world.hub.after(PATIENCE, partial(self._resend, events))
 
@@ -233,6 +234,8 @@ class People:
         for buyer in self.buyers:
             if rng.random() < world.plot.moves:
                 hub.after(rng.random() * 3600, partial(self._move, buyer))
+            if rng.random() < world.plot.foreign:
+                hub.after(rng.random() * 3600, partial(self._report_beside, buyer))
         if rng.random() < 0.5:
             hub.after(rng.random() * 3600, world.reconcile)
         if hub.now.hour == 3 and world.plot.daily:
@@ -271,6 +274,20 @@ class People:
             world.counts["cancellations"] += 1
             buyer.ended = world.hub.now
         world.hub.after(rng.random() ** 2 * 600, world.notices)
+
+    def _report_beside(self, buyer: Buyer) -> None:
+        """A script of the publisher reports something for the hour that ours will take next."""
+        world = self.world
+        record = world.watch.records.get(buyer.code)
+        if record is None or record.subscription is None or record.subscription.start is None:
+            return
+        hour = world.hub.now.replace(minute=0, second=0, microsecond=0)
+        start = max(hour, record.subscription.start)
+        key = LedgerKey(Resource(buyer.subscription), USAGE_FEE)
+        units = Decimal(world.rng.randrange(1, 9))
+        plan = record.subscription.plan
+        if world.stores.marketplace.take(Submission(key, buyer.code, hour, start, plan, units)):
+            world.counts["reports by others"] += 1
 
     def _reinstate(self, buyer: Buyer) -> None:
         marketplace = self.world.stores.marketplace

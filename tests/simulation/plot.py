@@ -39,6 +39,10 @@ class Plot:
     daily: bool
     old_accepted_is_duplicate: bool
     jobs_from: datetime
+    foreign: float
+    """Chance that somebody else reports for a subscription in an hour."""
+
+    report_lag: timedelta
 
 
 MARKET_FAULTS = ("lost request", "lost answer", "delayed", "throttled", "refused", "partial")
@@ -53,6 +57,9 @@ def draw(rng: Random) -> Plot:
     standard = [t for t in TARIFFS if t.sold_as == "standard"]
     scale = [t for t in TARIFFS if t.sold_as == "scale"]
     customers = rng.randrange(8, 33)
+    market_rate = rng.choice((0.0, 0.0, 0.05, 0.1, 0.3))
+    outages = _spans(rng, start, hours, rng.choice((0, 0, 1, 1, 2)), 72)
+    blackouts = _spans(rng, start, hours, rng.choice((0, 0, 0, 1)), 30)
     return Plot(
         start=start,
         hours=hours,
@@ -67,10 +74,10 @@ def draw(rng: Random) -> Plot:
         late=rng.choice((0.0, 0.01, 0.05, 0.2)),
         rate=rng.choice((0.0, 0.005, 0.01, 0.02, 0.04, 0.08)),
         weights={kind: rng.choice((0.01, 0.3, 1.0, 3.0)) for kind in KINDS},
-        market_rate=rng.choice((0.0, 0.05, 0.1, 0.3)),
+        market_rate=market_rate,
         market_weights={kind: rng.choice((0.01, 0.3, 1.0, 3.0)) for kind in MARKET_FAULTS},
-        outages=_spans(rng, start, hours, rng.choice((0, 0, 1, 1, 2)), 72),
-        blackouts=_spans(rng, start, hours, rng.choice((0, 0, 0, 1)), 30),
+        outages=outages,
+        blackouts=blackouts,
         lost_runs=rng.choice((0.0, 0.05, 0.3)),
         doubled_runs=rng.choice((0.0, 0.1, 0.4)),
         lost_notices=rng.choice((0.0, 0.3)),
@@ -78,6 +85,8 @@ def draw(rng: Random) -> Plot:
         daily=rng.random() < 0.25,
         old_accepted_is_duplicate=rng.random() < 0.5,
         jobs_from=start + HOUR * rng.choice((-1, -1, 5)),
+        foreign=rng.choice((0.0, 0.0, 0.01, 0.03)),
+        report_lag=rng.choice((timedelta(), HOUR * 1.5)),
     )
 
 

@@ -1,8 +1,11 @@
 """Plays one history from its seed."""
 
+import traceback
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from tests.simulation.closing import check_stores, close
 from tests.simulation.history import History
@@ -27,22 +30,28 @@ class Outcome:
     trace: tuple[str, ...] = ()
 
 
-def play(seed: int, kit: Kit | None = None, *, trace: int = 0) -> Outcome:
-    """Play the history of ``seed``; ``trace`` is how many last lines of it to keep."""
+def play(
+    seed: int, kit: Kit | None = None, *, trace: int = 0, focus: Mapping[str, Any] | None = None
+) -> Outcome:
+    """Play the history of ``seed``; ``trace`` is how many last lines of it to keep, ``focus``
+    replaces parts of its plot."""
     lines: deque[str] | None = deque(maxlen=trace) if trace else None
-    world = History(seed, kit, lines)
+    world = History(seed, kit, lines, focus)
     people = People(world)
     outcome = Outcome(seed)
     try:
         for hour in range(1, world.plot.hours + 1):
             people.hour()
             world.hub.run_until(world.plot.start + hour * HOUR)
-            if hour % 24 == 0:
+            if hour % 48 == 0:
                 check_stores(world)
         outcome.account_hours = people.account_hours
         close(people)
     except Violation as exc:
         outcome.violation = str(exc)
+    except Exception as exc:  # noqa: BLE001 - whatever a service lets out is a violation too
+        outcome.violation = f"an unexpected {type(exc).__name__}: {exc}"
+        (lines if lines is not None else deque()).extend(traceback.format_exception(exc))
     outcome.active_account_hours = len(world.watch.active)
     outcome.counts = world.counts
     outcome.trace = tuple(lines or ())

@@ -13,13 +13,16 @@ from decimal import Decimal
 from shared.domain.account import AccountRecord
 from shared.domain.ids import AccountCode, Resource, Shard, SubscriptionId, shard_of
 from shared.domain.metering.ledger import LedgerKey, LedgerRow
+from shared.domain.metering.reconciliation import ReportedUsage
 from shared.domain.metering.submission import Accepted, Answer, Submission, SubmissionState
 from shared.domain.money import ZERO
+from shared.domain.period import day_of
 from shared.domain.usage.event import EventKey, UsageEvent, canonical_payload, payload_hash
 from shared.domain.usage.partial import Partial
 from shared.ports import (
     AppendAnswer,
     Appended,
+    DayKey,
     Etag,
     LedgerWrite,
     PartialKey,
@@ -28,6 +31,7 @@ from shared.ports import (
     PutSubmission,
     UsageBatch,
     UsageDay,
+    Versioned,
 )
 from tests.fakes.accounts import FakeAccounts
 from tests.fakes.ledger import FakeLedger
@@ -38,6 +42,7 @@ from tests.simulation.oracle import Oracle
 from tests.simulation.scheduler import Hub
 
 type Slot = tuple[LedgerKey, datetime]
+type Reported = tuple[str, str, datetime]
 type Identity = tuple[AccountCode, EventKey, date]
 
 FINAL = frozenset({SubmissionState.ACCEPTED, SubmissionState.RELEASED, SubmissionState.SETTLED})
@@ -82,7 +87,11 @@ class Watch:
     submissions: dict[Slot, Submission] = field(default_factory=dict)
     sums: defaultdict[LedgerKey, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     refunded: defaultdict[LedgerKey, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
-    held: dict[tuple[str, str, datetime], Decimal] = field(default_factory=dict)
+    held: dict[Reported, Decimal] = field(default_factory=dict)
+    absorbed: defaultdict[LedgerKey, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    strange: dict[Reported, Decimal] = field(default_factory=dict)
+    """Hours that somebody else reported, until a submission of ours meets them."""
+
     billed: defaultdict[tuple[str, str], Decimal] = field(
         default_factory=lambda: defaultdict(Decimal)
     )
@@ -208,6 +217,17 @@ class Watch:
             must(held is None, "a submission was released that the Marketplace holds", new, held)
         if new.state is SubmissionState.ACCEPTED:
             must(held == new.billed, "accepted is not what the Marketplace holds", new, held)
+            self._absorb(new.key, [slot_of(new)])
+        if new.state is SubmissionState.SETTLED:
+            self._absorb(new.key, [s for s in self.strange if day_of(s[2]) == day_of(new.hour)])
+
+    def _absorb(self, key: LedgerKey, slots: Sequence[Reported]) -> None:
+        """What others reported for these hours counts as ours from now on."""
+        for slot in slots:
+            if slot[:2] == (key.resource, key.dimension) and slot in self.strange:
+                units = self.strange.pop(slot)
+                self.billed[slot[:2]] += units
+                self.absorbed[key] += units
 
     def _intended(self, new: Submission) -> None:
         self.counts["intents"] += 1
@@ -250,6 +270,11 @@ class Watch:
             submission,
         )
 
+    def foreign(self, submission: Submission) -> None:
+        """Somebody else reported for one of our hours."""
+        self.held[slot_of(submission)] = submission.quantity
+        self.strange[slot_of(submission)] = submission.quantity
+
     # --- answers to producers
 
     def acknowledged(self, event: UsageEvent) -> None:
@@ -271,7 +296,7 @@ def summary(partial: Partial) -> tuple[int, Decimal]:
 
 
 class WatchedLog(FakeUsageLog):
-    """The usage log; ``append`` is watched."""
+    """The usage log; ``append`` is watched. Partials are handed out like days."""
 
     def __init__(self, watch: Watch) -> None:
         super().__init__()
@@ -283,13 +308,31 @@ class WatchedLog(FakeUsageLog):
             self._watch.appended(batch)
         return answer
 
+    def partials(
+        self, day: date, shard: Shard, account: AccountCode, first: datetime, last: datetime
+    ) -> dict[PartialKey, list[Partial]]:
+        found: dict[PartialKey, list[Partial]] = {}
+        partition = self._partitions.get((day, shard))
+        rows = partition.partials.get(account, {}) if partition else {}
+        for (key, _), stored in rows.items():
+            if first <= key.cell <= last:
+                found.setdefault(key, []).append(stored.value)
+        return found
+
 
 class WatchedDays(FakeUsageDays):
-    """Folded usage; every row is watched."""
+    """Folded usage; every row is watched. Readers get the stored partials themselves, which is
+    quick, and whoever changed one would be found out."""
 
     def __init__(self, watch: Watch) -> None:
         super().__init__()
         self._watch = watch
+
+    def read(
+        self, shard: Shard, account: AccountCode, first: date, last: date
+    ) -> dict[DayKey, Versioned[UsageDay]]:
+        rows = self._rows.get((shard, account), {})
+        return {key: stored for key, stored in rows.items() if first <= key.day <= last}
 
     def _write(self, shard: Shard, row: UsageDay, etag: Etag | None) -> None:
         super()._write(shard, row, etag)
@@ -327,6 +370,7 @@ class WatchedMarketplace(FakeMarketplace):
 
     def __init__(self, hub: Hub, watch: Watch) -> None:
         super().__init__(_TrueClock(hub))
+        self.report_lag = timedelta()
         self._hub = hub
         self._watch = watch
 
@@ -340,6 +384,24 @@ class WatchedMarketplace(FakeMarketplace):
         while shard_of(AccountCode(_guid(self._number + 1))) not in shards:
             self._number += 1
         return self.buy(plan)
+
+    def take(self, submission: Submission) -> bool:
+        """An event that is not ours; whether it was accepted."""
+        self.tick()
+        accepted = isinstance(super()._judge(submission, self._hub.now), Accepted)
+        if accepted:
+            self._watch.foreign(submission)
+        return accepted
+
+    def usage_of(self, day: date) -> list[ReportedUsage]:
+        """The report, as it was a while ago."""
+        held = self.held
+        before = self._hub.now - self.report_lag
+        self.held = {slot: event for slot, event in held.items() if event.at <= before}
+        try:
+            return super().usage_of(day)
+        finally:
+            self.held = held
 
     def _judge(self, submission: Submission, now: datetime) -> Answer:
         answer = super()._judge(submission, now)
