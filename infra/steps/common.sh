@@ -39,6 +39,13 @@ az_value() {
     [ "$value" = None ] || printf '%s' "${value//$'\r'/}"
 }
 
+# Several values, one a line; a line is empty where there is no value.
+az_values() {
+    local values
+    values=$(quiet_az "$@" --output tsv) || return
+    sed -e 's/\r$//' -e 's/^None$//' <<<"$values"
+}
+
 # $1: HTTP method; $2: path below Microsoft Graph v1.0; the rest: more arguments of az rest.
 graph() {
     local method=$1 path=$2

@@ -35,12 +35,14 @@ check_tools() {
 }
 
 check_account() {
-    az_value account show --query id >/dev/null || fail 'az is not signed in.' 'Run: az login'
+    local account fields
     [ -z "$subscription" ] || quiet_az account set --subscription "$subscription" ||
         fail "Subscription $subscription cannot be used." 'Run: az account list --output table'
-    subscription=$(az_value account show --query id)
-    tenant=$(az_value account show --query tenantId)
-    caller_type=$(az_value account show --query user.type)
+    account=$(az_values account show --query '[id, tenantId, user.type, user.name]') ||
+        fail 'az is not signed in.' 'Run: az login'
+    mapfile -t fields <<<"$account"
+    subscription=${fields[0]} tenant=${fields[1]}
+    caller_type=${fields[2]} caller_name=${fields[3]}
     if [ -n "$marketplace_tenant" ] && [ "$marketplace_tenant" != "$tenant" ]; then
         [ -n "$certificate" ] || [ "$mode" != deploy ] || fail \
             "The Marketplace application is of tenant $marketplace_tenant, the deployment of $tenant." \
@@ -52,43 +54,38 @@ check_account() {
 
 # What an earlier run of this deployment was given, and what it made; options of this run come first.
 recall() {
+    local found fields exists
     proof=federated
     app_name='' app_url='' tables_endpoint='' storage_account='' api_app='' group_exists=''
-    [ "$(az_value group exists --name "$group")" = true ] || return 0
+    exists=$(az_value group exists --name "$group")
+    [ "$exists" = true ] || return 0
     group_exists=1
     recall_parameters
-    app_name=$(az_value functionapp list --resource-group "$group" --query '[0].name')
-    storage_account=$(az_value storage account list --resource-group "$group" --query '[0].name')
-    if [ -n "$app_name" ]; then
-        app_url=https://$(az_value functionapp show --resource-group "$group" --name "$app_name" \
-            --query defaultHostName)
-    fi
-    if [ -n "$storage_account" ]; then
-        tables_endpoint=$(az_value storage account show --resource-group "$group" \
-            --name "$storage_account" --query primaryEndpoints.table)
-    fi
+    found=$(az_values functionapp list --resource-group "$group" \
+        --query '[0].[name, defaultHostName]')
+    mapfile -t fields <<<"$found"
+    app_name=${fields[0]:-}
+    app_url=${fields[1]:+https://${fields[1]}}
+    found=$(az_values storage account list --resource-group "$group" \
+        --query '[0].[name, primaryEndpoints.table]')
+    mapfile -t fields <<<"$found"
+    storage_account=${fields[0]:-} tables_endpoint=${fields[1]:-}
 }
 
+# They are kept with the deployment, also when it failed; secret ones are not.
 recall_parameters() {
-    local recorded
-    recorded=$(az_value deployment group list --resource-group "$group" \
-        --query "[?name=='metering'].name")
-    [ -n "$recorded" ] || return 0
-    recorded=$(quiet_az deployment group show --resource-group "$group" --name metering \
-        --query properties.parameters --output json)
-    location=${location:-$(parameter location)}
-    alert_email=${alert_email:-$(parameter alertEmail)}
-    api_app=$(parameter apiClientId)
-    marketplace_app=${marketplace_app:-$(parameter marketplaceClientId)}
-    marketplace_tenant=${marketplace_tenant:-$(parameter marketplaceTenantId)}
-    proof=$(parameter marketplaceProof)
-    proof=${proof:-federated}
-}
-
-# $1: name of a parameter of the recorded deployment.
-parameter() {
-    python3 -c 'import json, sys; print(json.load(sys.stdin).get(sys.argv[1], {}).get("value") or "")' \
-        "$1" <<<"$recorded"
+    local recorded fields
+    recorded=$(quiet_az deployment group list --resource-group "$group" --output json \
+        --query "[?name=='metering'].properties.parameters")
+    recorded=$(python3 "$infra/steps/parameters.py" location alertEmail apiClientId \
+        marketplaceClientId marketplaceTenantId marketplaceProof <<<"$recorded")
+    mapfile -t fields <<<"$recorded"
+    location=${location:-${fields[0]:-}}
+    alert_email=${alert_email:-${fields[1]:-}}
+    api_app=${fields[2]:-}
+    marketplace_app=${marketplace_app:-${fields[3]:-}}
+    marketplace_tenant=${marketplace_tenant:-${fields[4]:-}}
+    proof=${fields[5]:-federated}
 }
 
 require_deployment() {
@@ -127,7 +124,7 @@ nearby() {
 check_rights() {
     local roles
     roles=$(quiet_az role assignment list --scope "/subscriptions/$subscription" \
-        --assignee "$(az_value account show --query user.name)" --include-groups \
+        --assignee "$caller_name" --include-groups \
         --include-inherited --query '[].roleDefinitionName' --output tsv 2>/dev/null || true)
     grep -qxE 'Owner|User Access Administrator|Role Based Access Control Administrator' \
         <<<"$roles" || warn \
@@ -136,12 +133,13 @@ check_rights() {
 }
 
 register_providers() {
-    local provider state
+    local provider registered
+    registered=$(quiet_az provider list --output tsv \
+        --query "[?registrationState=='Registered'].namespace")
     for provider in Microsoft.App Microsoft.Insights Microsoft.KeyVault \
         Microsoft.ManagedIdentity Microsoft.Network Microsoft.OperationalInsights \
         Microsoft.ServiceBus Microsoft.Storage Microsoft.Web; do
-        state=$(az_value provider show --namespace "$provider" --query registrationState)
-        [ "$state" = Registered ] && continue
+        ! grep -qix "$provider" <<<"$registered" || continue
         say "Registering $provider in the subscription"
         quiet_az provider register --namespace "$provider" --wait --output none
     done

@@ -20,20 +20,14 @@ preview() {
     confirm "Deploy this to $group?" || fail 'Nothing was deployed.'
 }
 
-# $1: name of an output of the template.
-output() {
-    az_value deployment group show --resource-group "$group" --name metering \
-        --query "properties.outputs.$1.value"
-}
-
 deploy_template() {
+    local made fields
     say 'Deploying the resources (about five minutes at first)'
-    template create --output none
-    app_name=$(output appName)
-    app_url=$(output appUrl)
-    identity_principal=$(output identityPrincipalId)
-    tables_endpoint=$(output tablesEndpoint)
-    storage_account=$(output storageAccount)
+    made=$(template create --output tsv --query 'properties.outputs.[appName.value, appUrl.value,
+        identityPrincipalId.value, tablesEndpoint.value, storageAccount.value]')
+    mapfile -t fields <<<"$made"
+    app_name=${fields[0]} app_url=${fields[1]} identity_principal=${fields[2]}
+    tables_endpoint=${fields[3]} storage_account=${fields[4]}
 }
 
 publish() {

@@ -4,11 +4,11 @@ import json
 import os
 import socketserver
 import subprocess
+import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 from typing import override
 
@@ -19,13 +19,6 @@ from tests.infra.az.query import search, tsv
 
 BIN = Path(__file__).parent / "bin"
 ROOT = Path(__file__).parents[3]
-
-
-class Failure(Enum):
-    """How an injected failure shows."""
-
-    BEFORE = "nothing was done"
-    AFTER = "it was done, and the answer got lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +38,13 @@ class Desk:
     calls: list[str] = field(default_factory=list)
     misuses: list[str] = field(default_factory=list)
     fail_at: int | None = None
-    failure: Failure = Failure.BEFORE
+    survivors: set[str] | None = None
+    lost: str = ""
     pauses: float = 0
+
+    def lose_one_answer(self, survivors: Iterable[str]) -> None:
+        """From now on do the first call that is not among ``survivors`` and lose its answer."""
+        self.calls, self.survivors, self.lost = [], set(survivors), ""
 
     def take(self, program: str, words: Sequence[str], environment: dict[str, str]) -> Answer:
         """Do one command."""
@@ -65,7 +63,7 @@ class Desk:
             self.misuses.append(f"curl {' '.join(words)}")
         path = words[-1].split(".net", 1)[1]
         self.calls.append(f"curl {path}")
-        if self._fails(Failure.BEFORE) or self._fails(Failure.AFTER):
+        if self._fails() or self._loses():
             return Answer("000", "", 28)
         return Answer(self.cloud.probe(path))
 
@@ -73,10 +71,10 @@ class Desk:
         self.calls.append(_shown(words))
         try:
             name, given = split(words)
-            if self._fails(Failure.BEFORE):
+            if self._fails():
                 return Answer(error="injected failure", status=1)
             result = self.cloud.answer(name, given, environment)
-            if self._fails(Failure.AFTER):
+            if self._loses():
                 return Answer(error="injected failure", status=1)
             selected = search(given["--query"][0], result) if "--query" in given else result
         except Misused as misuse:
@@ -89,12 +87,18 @@ class Desk:
             return Answer()
         return Answer(tsv(selected) if output == "tsv" else json.dumps(selected))
 
-    def _fails(self, failure: Failure) -> bool:
-        return self.failure is failure and self.fail_at == len(self.calls)
+    def _fails(self) -> bool:
+        return self.fail_at == len(self.calls)
+
+    def _loses(self) -> bool:
+        if self.survivors is None or self.lost or self.calls[-1] in self.survivors:
+            return False
+        self.lost = self.calls[-1]
+        return True
 
 
 def _shown(words: Sequence[str]) -> str:
-    """A command without its options, but with the address of a request."""
+    """A command without its options, but with what a request or a token is for."""
     names: list[str] = []
     for word in words:
         if word.startswith("-"):
@@ -102,6 +106,7 @@ def _shown(words: Sequence[str]) -> str:
         names.append(word)
     if "--url" in words:
         names += [words[words.index("--method") + 1], words[words.index("--url") + 1]]
+    names += [words[at + 1] for at, word in enumerate(words) if word in {"--scope", "--resource"}]
     return " ".join(names)
 
 
@@ -137,10 +142,14 @@ class Shell:
 
     def run(self, *arguments: str, answer: str = "") -> subprocess.CompletedProcess[str]:
         """Run infra/deploy.sh."""
+        python = self.home / "bin" / "python3"
+        if not python.exists():
+            python.parent.mkdir()
+            python.symlink_to(sys.executable)
         environment = {
             "AZ_STAND_IN": str(self.port),
             "HOME": str(self.home),
-            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "PATH": f"{BIN}:{python.parent}:{os.environ['PATH']}",
             "PYTHONDONTWRITEBYTECODE": "1",
             "TMPDIR": str(self.home),
         }
