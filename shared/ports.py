@@ -377,7 +377,8 @@ class Accounts(Protocol):
         ...
 
     def save(self, record: AccountRecord, etag: Etag) -> Etag:
-        """Replace account, plans and subscriptions. Raises ``ConcurrentUpdate``."""
+        """Replace all but the records of ended periods. Raises ``ConcurrentUpdate``, and
+        ``TooLarge`` for more changes than one transaction carries."""
         ...
 
     def put_record(self, code: AccountCode, record: PeriodRecord) -> None:

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar
 
-from shared.domain.ids import AccountCode, PlanCode
+from shared.domain.catalog.custom import CustomFields
+from shared.domain.grants import AdHocCharge, Credit, Prepayment
+from shared.domain.ids import AccountCode, PlanCode, Shard, shard_of
 from shared.domain.lifecycle.subscription import Subscription
 from shared.domain.period import Period
 from shared.domain.rating.bill import PeriodRecord
@@ -14,14 +16,32 @@ from shared.domain.wire import WIRE
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who uses the product. ``time_zone`` is an IANA name; without one the organization's
-    holds."""
+    """Who uses the product. ``time_zone`` is an IANA name, ``currency`` ISO 4217; billing periods
+    are counted from midnight of ``epoch``. What is left out is the organization's.
+
+    A child is billed through its ``parent``'s subscription. The parent is set at creation, for
+    good, and is no child itself (semantics, rule 30).
+    """
 
     __pydantic_config__: ClassVar = WIRE
 
     code: AccountCode
     name: str = ""
     time_zone: str | None = None
+    currency: str | None = None
+    epoch: date | None = None
+    parent: AccountCode | None = None
+    custom: CustomFields = field(default_factory=dict)
+
+    @property
+    def root(self) -> AccountCode:
+        """The account that is billed: the parent, else the account itself."""
+        return self.parent or self.code
+
+    @property
+    def shard(self) -> Shard:
+        """Where its usage is kept and billed: the same for a whole family, for ever."""
+        return shard_of(self.root)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +63,20 @@ class AccountPlan:
 
 @dataclass(frozen=True, slots=True)
 class AccountRecord:
-    """Everything kept in an account's partition: what rating needs besides usage and prices."""
+    """Everything kept in an account's partition: what rating needs besides usage and prices.
+
+    ``children`` are the codes of its child accounts; one that was announced and never made may be
+    among them.
+    """
 
     account: Account
     plans: tuple[AccountPlan, ...] = ()
     subscriptions: tuple[Subscription, ...] = ()
     records: Mapping[str, PeriodRecord] = field(default_factory=dict)
+    prepayments: tuple[Prepayment, ...] = ()
+    credits: tuple[Credit, ...] = ()
+    charges: tuple[AdHocCharge, ...] = ()
+    children: tuple[AccountCode, ...] = ()
 
     @property
     def subscription(self) -> Subscription | None:

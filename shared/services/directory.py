@@ -8,7 +8,7 @@ from shared.domain.account import AccountRecord
 from shared.domain.catalog.catalog import Catalog
 from shared.domain.catalog.timeline import Timeline, VersionHead
 from shared.domain.errors import Unavailable
-from shared.domain.ids import AccountCode, Shard, shard_of
+from shared.domain.ids import AccountCode, Shard
 from shared.domain.period import cell_minutes
 from shared.ports import Accounts, Catalogs, Clock
 
@@ -56,9 +56,14 @@ class Directory:
         account = record.account
         catalog = self._catalogs.current()
         zone = account.time_zone or (catalog.organization.time_zone if catalog else "UTC")
-        subscription = record.subscription
+        payer = record if account.parent is None else self._payer(account.parent)
+        subscription = payer.subscription if payer else None
         ends = subscription.end if subscription else None
-        return Placement(account.code, shard_of(account.code), cell_minutes(zone), ends)
+        return Placement(account.code, account.shard, cell_minutes(zone), ends)
+
+    def _payer(self, parent: AccountCode) -> AccountRecord | None:
+        found = self._accounts.load(parent)
+        return None if found is None else found.value
 
 
 class CatalogCache:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from shared.domain.account import AccountRecord
 from shared.domain.errors import NotFound
 from shared.domain.finding import Finding
-from shared.domain.ids import AccountCode, DimensionId, Resource, shard_of
+from shared.domain.ids import AccountCode, DimensionId, Resource
 from shared.domain.metering.submission import Submission
 from shared.domain.money import ZERO
 from shared.domain.rating.rate import RatedPeriod
@@ -72,7 +72,7 @@ class Queries:
     def totals(self, code: str) -> TotalsView:
         """What an account owes now. Raises ``NotFound``."""
         account = AccountCode(code)
-        shard = shard_of(account)
+        shard = self.account(code).account.shard
         rated = self.rate_account.preview(shard, account, self.clock.now())
         if rated.subscription is None or rated.rated is None:
             return TotalsView(account, (), ())
@@ -85,11 +85,11 @@ class Queries:
 
     def submissions(self, code: str, since: datetime) -> list[Submission]:
         """An account's submissions for hours from ``since`` on, oldest first."""
-        subscription = self.account(code).subscription
+        record = self.account(code)
+        subscription = record.subscription
         if subscription is None:
             return []
-        shard = shard_of(AccountCode(code))
-        found = self.ledger.submissions(shard, Resource(subscription.id), since)
+        found = self.ledger.submissions(record.account.shard, Resource(subscription.id), since)
         return sorted(found, key=lambda s: (s.hour, s.key.dimension))
 
     def parked(self) -> Iterable[ParkedEvent]:

@@ -1,16 +1,22 @@
 """Accounts: one partition each, guarded by the version of its ``account`` row."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, Final
 
 from shared.domain.account import Account, AccountPlan, AccountRecord
+from shared.domain.catalog.custom import CustomFields
 from shared.domain.errors import ConcurrentUpdate, Conflict, Unavailable
+from shared.domain.grants import AdHocCharge, Credit, Prepayment
 from shared.domain.ids import AccountCode, SubscriptionId
 from shared.domain.lifecycle.subscription import Subscription
+from shared.domain.money import to_text
 from shared.domain.rating.bill import PeriodRecord
 from shared.ports import Etag, Versioned
 from shared.storage import keys
-from shared.storage.limits import Property, check_account
+from shared.storage.limits import Property, check_account, check_ids
 from shared.storage.mapping import dumps, from_stored, pack, text_of, to_stored, unpack
 from shared.storage.operations import (
     Clash,
@@ -26,12 +32,23 @@ from shared.storage.tables import Row, Tables
 
 ATTEMPTS = 5
 
+PARTS: Final = (
+    ("plans", keys.PLAN, "plan", AccountPlan),
+    ("subscriptions", keys.SUBSCRIPTION, "subscription", Subscription),
+    ("prepayments", keys.PREPAYMENT, "prepayment", Prepayment),
+    ("credits", keys.CREDIT, "credit", Credit),
+    ("charges", keys.CHARGE, "charge", AdHocCharge),
+)
+"""What stands in rows of its own: the field of the record, which the ``account`` row lists the
+ids of too, the prefix of the rows, their property, and its type."""
+
 
 class TableAccounts:
     """Fulfils ``Accounts``.
 
-    The ``account`` row names plans and subscriptions in their order and is rewritten with every
-    change, so its version is that of all of them. Records of ended periods stand apart.
+    The ``account`` row names everything in ``PARTS`` in its order, and the children, and is
+    rewritten with every change, so its version is that of all of them. Records of ended periods
+    stand apart.
     """
 
     def __init__(self, tables: Tables) -> None:
@@ -61,15 +78,15 @@ class TableAccounts:
                 raise Conflict(f"there is an account {code} already")
 
     def save(self, record: AccountRecord, etag: Etag) -> Etag:
-        """See the port; raises ``TooLarge`` for more than one transaction carries."""
-        check_account(record)
+        """See the port."""
+        check_ids(record)
         code = record.account.code
         partition = keys.account_partition(code)
         # A part that changes after this look changes the version too, and the write is refused.
         stored = {
             row.key: row
-            for prefix in keys.ACCOUNT_PARTS
-            for row in self._accounts.query(partition, keys.starting_with(prefix))
+            for parts in keys.account_parts()
+            for row in self._accounts.query(partition, parts)
         }
         operations = [Replace(keys.ACCOUNT, _head(record), etag), *_parts(record, stored)]
         match self._accounts.transact(partition, operations):
@@ -120,21 +137,40 @@ def _period(row: Row) -> PeriodRecord:
 
 
 def _head(record: AccountRecord) -> dict[str, Property]:
+    account = record.account
+    lists = {field: [part.id for part in getattr(record, field)] for field, _, _, _ in PARTS}
+    if record.children:
+        lists["children"] = list(record.children)
+    head = pack("account", to_stored(replace(account, custom={})))
+    if account.custom:
+        head |= pack("custom", _custom_text(account.custom))
+    for field, ids in lists.items():
+        if ids or field in ("plans", "subscriptions"):
+            head |= pack(field, dumps(ids))
+    return head
+
+
+def _custom_text(custom: CustomFields) -> str:
+    """Texts stand in lists, so that numbers stay numbers."""
+    return dumps(
+        {name: to_text(v) if isinstance(v, Decimal) else [v] for name, v in custom.items()}
+    )
+
+
+def _custom_from(text: str) -> CustomFields:
     return {
-        **pack("account", to_stored(record.account)),
-        "plans": dumps([plan.id for plan in record.plans]),
-        "subscriptions": dumps([subscription.id for subscription in record.subscriptions]),
+        name: value[0] if isinstance(value, list) else Decimal(value)
+        for name, value in json.loads(text).items()
     }
 
 
 def _parts(record: AccountRecord, stored: dict[str, Row]) -> Iterator[Operation]:
-    """What turns the stored plans and subscriptions into those of ``record``."""
-    wanted: dict[str, dict[str, Property]] = {}
-    for plan in record.plans:
-        wanted[keys.plan_row(plan.id)] = pack("plan", to_stored(plan))
-    for subscription in record.subscriptions:
-        row = keys.subscription_row(subscription.id)
-        wanted[row] = pack("subscription", to_stored(subscription))
+    """What turns the stored parts into those of ``record``."""
+    wanted = {
+        keys.account_part_row(prefix, part.id): pack(name, to_stored(part))
+        for field, prefix, name, _ in PARTS
+        for part in getattr(record, field)
+    }
     for row, properties in wanted.items():
         if row not in stored or dict(stored[row].properties) != properties:
             yield Put(row, properties)
@@ -144,18 +180,32 @@ def _parts(record: AccountRecord, stored: dict[str, Row]) -> Iterator[Operation]
 
 
 def _record(head: Row, rows: dict[str, Row]) -> AccountRecord:
-    plans = json.loads(text_of(head.properties, "plans"))
-    subscriptions = json.loads(text_of(head.properties, "subscriptions"))
+    account = from_stored(Account, unpack(head.properties, "account"))
+    if _has(head.properties, "custom"):
+        account = replace(account, custom=_custom_from(unpack(head.properties, "custom")))
+    parts: dict[str, Any] = {
+        field: tuple(
+            from_stored(kind, unpack(rows[key].properties, name))
+            for key in (keys.account_part_row(prefix, id_) for id_ in _listed(head, field))
+        )
+        for field, prefix, name, kind in PARTS
+    }
     records = [_period(row) for key, row in rows.items() if key.startswith(keys.RECORD)]
     return AccountRecord(
-        account=from_stored(Account, unpack(head.properties, "account")),
-        plans=tuple(
-            from_stored(AccountPlan, unpack(rows[keys.plan_row(plan)].properties, "plan"))
-            for plan in plans
-        ),
-        subscriptions=tuple(
-            from_stored(Subscription, unpack(rows[key].properties, "subscription"))
-            for key in map(keys.subscription_row, subscriptions)
-        ),
+        account=account,
         records={record.key: record for record in records},
+        children=tuple(AccountCode(code) for code in _listed(head, "children")),
+        **parts,
     )
+
+
+def _listed(head: Row, field: str) -> list[str]:
+    """The ids that the ``account`` row lists; rows of older versions lack some of the lists."""
+    if not _has(head.properties, field):
+        return []
+    ids: list[str] = json.loads(unpack(head.properties, field))
+    return ids
+
+
+def _has(properties: Mapping[str, Property], name: str) -> bool:
+    return name in properties or f"{name}_0" in properties

@@ -40,7 +40,9 @@ ACCOUNT = "account"
 PLAN = "plan|"
 SUBSCRIPTION = "sub|"
 RECORD = "rec|"
-ACCOUNT_PARTS = (PLAN, SUBSCRIPTION)
+PREPAYMENT = "prepay|"
+CREDIT = "credit|"
+CHARGE = "charge|"
 REFUSED_PARTITION = "refused"
 UNFINISHED_PARTITION = "unfinished"
 CHECKPOINTS_PARTITION = "checkpoints"
@@ -294,14 +296,15 @@ def agenda_until(moment: datetime) -> RowRange:
 # --- accounts, catalogue, parked and refused input
 
 
-def plan_row(attachment: str) -> str:
-    """A plan attached to an account."""
-    return f"{PLAN}{part(attachment)}"
+def account_parts() -> tuple[RowRange, RowRange]:
+    """The rows of an account that stand for things with an id; ``CHARGE`` is the first of their
+    prefixes, and records of periods stand between the last two."""
+    return RowRange(CHARGE, starting_with(PREPAYMENT).before), starting_with(SUBSCRIPTION)
 
 
-def subscription_row(subscription: str) -> str:
-    """A subscription of an account."""
-    return f"{SUBSCRIPTION}{part(subscription)}"
+def account_part_row(kind: str, identity: str) -> str:
+    """Something of an account that has an id; ``kind`` is one of the prefixes above."""
+    return f"{kind}{part(identity)}"
 
 
 def record_row(attachment: str, start: datetime) -> str:

@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from shared.domain.account import AccountRecord
+from shared.domain.account import AccountPlan, AccountRecord
 from shared.domain.errors import TooLarge
+from shared.domain.grants import AdHocCharge, Credit, Prepayment
+from shared.domain.lifecycle.subscription import Subscription
 from shared.domain.period import day_of, hour_of
 from shared.ports import PartialWrite, UsageBatch, UsageDay
 
@@ -148,9 +150,33 @@ def _distinct_bytes(write: PartialWrite) -> int:
     )
 
 
-def check_account(record: AccountRecord) -> None:
-    """Raise ``TooLarge`` for more plans and subscriptions than one transaction carries, ValueError
-    for an id that is there twice."""
-    check_entities(1 + len(record.plans) + len(record.subscriptions))
-    check_once([plan.id for plan in record.plans])
-    check_once([subscription.id for subscription in record.subscriptions])
+type _Part = AccountPlan | Subscription | Prepayment | Credit | AdHocCharge
+
+
+def check_account(record: AccountRecord, stored: AccountRecord | None = None) -> None:
+    """Raise ``TooLarge`` when turning ``stored`` into ``record`` takes more than one transaction,
+    ValueError for an id that is there twice."""
+    before = {} if stored is None else _parts_of(stored)
+    after = _parts_of(record)
+    same = sum(key in after and after[key] == part for key, part in before.items())
+    check_entities(1 + len(before.keys() | after.keys()) - same)
+
+
+def check_ids(record: AccountRecord) -> None:
+    """Raise ValueError for an id that is there twice."""
+    _parts_of(record)
+
+
+def _parts_of(record: AccountRecord) -> dict[tuple[str, str], object]:
+    """What stands in a row of its own."""
+    kinds: Mapping[str, Sequence[_Part]] = {
+        "plan": record.plans,
+        "subscription": record.subscriptions,
+        "prepayment": record.prepayments,
+        "credit": record.credits,
+        "charge": record.charges,
+    }
+    parts = [((kind, part.id), part) for kind, parts in kinds.items() for part in parts]
+    check_once([key for key, _ in parts])
+    check_once(record.children)
+    return dict(parts)

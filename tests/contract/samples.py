@@ -5,11 +5,14 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from shared.domain.account import Account, AccountPlan, AccountRecord
+from shared.domain.catalog.charges import Due
+from shared.domain.grants import AdHocCharge, Credit, Prepayment
 from shared.domain.ids import (
     AccountCode,
     DimensionId,
     MeterCode,
     PlanCode,
+    ProductCode,
     Resource,
     Shard,
     SubscriptionId,
@@ -142,9 +145,17 @@ def submission(
 
 
 def account_record(code: AccountCode = ADA) -> AccountRecord:
-    """An account with two plans and two subscriptions, neither in the order of their ids."""
+    """An account with two of everything that has an id, never in the order of their ids."""
     return AccountRecord(
-        Account(code, "Ada & Söhne 🎈", time_zone="Europe/Berlin"),
+        Account(
+            code,
+            "Ada & Söhne 🎈",
+            time_zone="Europe/Berlin",
+            currency="EUR",
+            epoch=date(2026, 1, 31),
+            parent=AccountCode("root"),
+            custom={"seats": Decimal("2.50"), "tier": "5", "größe": LONG, "list": "[x]"},
+        ),
         plans=(
             AccountPlan("z", PlanCode("gold"), at(1)),
             AccountPlan("a / b", PlanCode("silver"), at(2), at(3)),
@@ -153,6 +164,16 @@ def account_record(code: AccountCode = ADA) -> AccountRecord:
             _subscription("ffffffff-0000-0000-0000-000000000000"),
             _subscription("00000000-0000-0000-0000-000000000000"),
         ),
+        prepayments=(
+            Prepayment("p / 2", LONG, at(1), at(9), at(0), 7, (ProductCode("ai"),), Decimal("-5")),
+            Prepayment("p1", Decimal("0.01"), at(1), description="Größe"),
+        ),
+        credits=(Credit("same", Decimal(5), at(1)), Credit("c", LONG, at(1), at(2), at(1), -3)),
+        charges=(
+            AdHocCharge("same", at(3), Due(amount=LONG), ProductCode("ai"), "set-up"),
+            AdHocCharge("k", at(2), Due(dimension=DimensionId("seats"), quantity=Decimal("1.5"))),
+        ),
+        children=(AccountCode("zoe"), AccountCode("amy")),
     )
 
 

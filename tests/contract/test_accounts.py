@@ -5,8 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from shared.domain.account import AccountPlan, AccountRecord
+from shared.domain.account import Account, AccountPlan, AccountRecord
 from shared.domain.errors import ConcurrentUpdate, Conflict, TooLarge
+from shared.domain.grants import Credit
 from shared.domain.ids import AccountCode, PlanCode, SubscriptionId
 from shared.domain.rating.bill import PeriodRecord
 from shared.ports import Accounts
@@ -28,6 +29,10 @@ def loaded(accounts: Accounts, code: AccountCode = ADA) -> AccountRecord:
     found = accounts.load(code)
     assert found is not None
     return found.value
+
+
+def change(record: AccountRecord, kind: str, parts: tuple[object, ...]) -> AccountRecord:
+    return replace(record, **{kind: parts})  # type: ignore[arg-type]  # the test knows the field
 
 
 def period(attachment: str = "z", hour: int = 1, total: Decimal = LONG) -> PeriodRecord:
@@ -82,10 +87,33 @@ def test_saving_replaces_plans_and_subscriptions(accounts: Accounts) -> None:
     changed = replace(record, plans=(added, plan), subscriptions=record.subscriptions[::-1])
     etag = accounts.save(changed, etag)
     assert loaded(accounts) == changed
-    bare = replace(record, plans=(), subscriptions=())
+    bare = AccountRecord(Account(ADA))
     etag = accounts.save(bare, etag)
     assert loaded(accounts) == bare
     accounts.save(record, etag)
+    assert loaded(accounts) == record
+
+
+@pytest.mark.parametrize("kind", ["prepayments", "credits", "charges", "children"])
+def test_saving_replaces_what_was_granted_and_charged(accounts: Accounts, kind: str) -> None:
+    record = account_record()
+    etag = accounts.create(record)
+    first, second = getattr(record, kind)
+    turned = change(record, kind, (second, first))
+    etag = accounts.save(turned, etag)
+    assert loaded(accounts) == turned
+    fewer = change(record, kind, (second,))
+    etag = accounts.save(fewer, etag)
+    assert loaded(accounts) == fewer
+    bare = change(record, kind, ())
+    accounts.save(bare, etag)
+    assert loaded(accounts) == bare
+
+
+def test_many_children_are_no_matter(accounts: Accounts) -> None:
+    codes = tuple(AccountCode(f"child-{n:05}-{'x' * 50}") for n in range(3000))
+    record = replace(account_record(), children=codes)
+    accounts.create(record)
     assert loaded(accounts) == record
 
 
@@ -144,19 +172,28 @@ def test_codes_are_those_of_all_accounts(accounts: Accounts) -> None:
     assert len(found) == 5
 
 
-def test_a_hundred_rows_are_the_limit(accounts: Accounts) -> None:
+def test_a_hundred_rows_are_changed_at_once_at_most(accounts: Accounts) -> None:
     plans = tuple(AccountPlan(str(n), PlanCode("gold"), at(1)) for n in range(100))
+    bare = AccountRecord(account_record().account)
     with pytest.raises(TooLarge):
-        accounts.create(replace(account_record(), plans=plans, subscriptions=()))
-    fits = replace(account_record(), plans=plans[:99], subscriptions=())
-    accounts.create(fits)
+        accounts.create(replace(bare, plans=plans))
+    fits = replace(bare, plans=plans[:99])
+    etag = accounts.create(fits)
     assert loaded(accounts) == fits
+    credits_ = tuple(Credit(str(n), Decimal(n), at(1)) for n in range(99))
+    with pytest.raises(TooLarge):
+        accounts.save(replace(fits, plans=plans, credits=credits_), etag)
+    accounts.save(replace(fits, credits=credits_), etag)
+    assert loaded(accounts) == replace(fits, credits=credits_)
 
 
 def test_an_id_is_there_once(accounts: Accounts) -> None:
     plan = account_record().plans[0]
     with pytest.raises(ValueError, match="once"):
         accounts.create(replace(account_record(), plans=(plan, plan)))
+    etag = accounts.create(account_record())
+    with pytest.raises(ValueError, match="once"):
+        accounts.save(replace(account_record(), plans=(plan, plan)), etag)
 
 
 def test_every_subscription_is_listed_with_its_account(accounts: Accounts) -> None:

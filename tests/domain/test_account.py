@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.domain.account import Account, AccountPlan, AccountRecord
-from shared.domain.ids import AccountCode, PlanCode, SubscriptionId
+from shared.domain.ids import AccountCode, PlanCode, SubscriptionId, shard_of
 from shared.domain.lifecycle.subscription import PlanSpell, Subscription, SubscriptionStatus
 from shared.domain.period import Period
 
@@ -44,3 +44,10 @@ def test_the_newest_subscription_pays_whatever_its_state() -> None:
     account = Account(AccountCode("acme"))
     assert AccountRecord(account).subscription is None
     assert AccountRecord(account, subscriptions=(gone, new)).subscription is new
+
+
+def test_a_family_is_billed_and_kept_together() -> None:
+    parent = Account(AccountCode("parent"))
+    child = Account(AccountCode("child-3"), parent=parent.code)
+    assert (parent.root, child.root) == (parent.code, parent.code)
+    assert shard_of(child.code) != shard_of(parent.code) == parent.shard == child.shard

@@ -33,6 +33,7 @@ class FakeAccounts:
         code = record.account.code
         if code in self._accounts:
             raise Conflict(f"there is an account {code} already")
+        check_account(record)
         return self._put(record)
 
     def save(self, record: AccountRecord, etag: Etag) -> Etag:
@@ -40,6 +41,7 @@ class FakeAccounts:
         stored = self._accounts.get(code)
         if stored is None or stored.etag != etag:
             raise ConcurrentUpdate(f"account {code} is not at the version read")
+        check_account(record, stored.value)
         return self._put(record)
 
     def put_record(self, code: AccountCode, record: PeriodRecord) -> None:
@@ -65,7 +67,6 @@ class FakeAccounts:
         ]
 
     def _put(self, record: AccountRecord) -> Etag:
-        check_account(record)
         etag = self._versions.new()
         self._accounts[record.account.code] = Versioned(replace(record, records={}), etag)
         return etag
