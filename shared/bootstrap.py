@@ -221,7 +221,7 @@ class App:
     def _fold(self) -> Fold:
         from shared.storage.usage_days import TableUsageDays
 
-        return Fold(self._log, TableUsageDays(self._tables))
+        return Fold(self._log, TableUsageDays(self._tables), self._catalog_cache)
 
     @cached_property
     def _rate_account(self) -> RateAccount:
@@ -301,7 +301,7 @@ class App:
     @cached_property
     def put_catalog(self) -> PutCatalog:
         """Replaces the catalogue."""
-        return PutCatalog(self._catalogs, self.clock)
+        return PutCatalog(self._catalogs, self._accounts, self._ledger, self.clock)
 
     @cached_property
     def activate(self) -> Activate:

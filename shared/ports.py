@@ -196,6 +196,11 @@ class UsageLog(Protocol):
         """All writers' partials of an account's cells from ``first`` to ``last`` inclusive."""
         ...
 
+    def events(self, day: date, shard: Shard, account: AccountCode) -> Iterable[UsageEvent]:
+        """An account's events of a day as they were reported, in no particular order; none
+        without a table."""
+        ...
+
 
 # --- folded usage --------------------------------------------------------------------------
 

@@ -1,22 +1,34 @@
 """The catalogue on the wire: one YAML or JSON document, refused with every fault at once."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import cache
-from typing import Any
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from shared.api.body import YAML_TYPES, check_size, parse_json, require_type
-from shared.api.convert import to_json
-from shared.api.objects import faults_of
+from shared.api.catalog_faults import shape_faults
+from shared.api.convert import parse_time, time_text, to_json
+from shared.api.objects import pointer
 from shared.api.problem import Response
 from shared.domain.catalog.catalog import Catalog
-from shared.domain.errors import InvalidInput
-from shared.domain.rating.models import CHARGE_TAGS
+from shared.domain.catalog.timeline import VersionHead
+from shared.domain.errors import FieldError, InvalidInput
+from shared.domain.wire import Json, document_of
 from shared.ports import CatalogVersion
+from shared.services.catalog import Condition, PutCatalog
+
+MERGE_PATCH = "application/merge-patch+json"
+
+MAX_DEPTH = 32
+"""No catalogue is nested as deeply."""
+
+_HUGE = re.compile(r"[+-]?[\d._]*[eE][+-]?\d{3,}")
+_ETAG = re.compile(r'"(\d{1,10})"')
 
 
 class _ExactLoader(yaml.SafeLoader):
@@ -34,8 +46,8 @@ def _exact_number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Decimal:
         number = Decimal(text)
     except InvalidOperation as exc:
         raise yaml.YAMLError(f"{text} is not a number that can be priced") from exc
-    if not number.is_finite():
-        raise yaml.YAMLError(f"{text} is not a number that can be priced")
+    if not number.is_finite() or not -40 <= number.adjusted() <= 40:
+        raise yaml.YAMLError(f"{text[:40]} is not a number that can be priced")
     return number
 
 
@@ -66,23 +78,154 @@ def parse_yaml(body: bytes) -> object:
 
 def catalog_of(document: object) -> Catalog:
     """A catalogue from parsed YAML or JSON. Raises ``InvalidInput`` with every fault."""
+    faults = list(_unusable(document, []))
+    if not faults:
+        try:
+            return _adapter().validate_python(document)
+        except ValidationError as exc:
+            faults = shape_faults(exc)
+    raise InvalidInput(f"the catalogue has {len(faults)} faults", faults)
+
+
+def _unusable(value: object, steps: list[int | str]) -> Iterator[FieldError]:
+    """Values that no type of ours should meet: bottomless ones, and numbers without measure."""
+    if len(steps) > MAX_DEPTH:
+        yield FieldError(pointer(steps), "is nested too deeply")
+        return
+    match value:
+        case dict():
+            for name, inner in value.items():
+                if isinstance(name, str):
+                    yield from _unusable(inner, [*steps, name])
+                else:
+                    message = f"the name {str(name)[:40]} is no text; put it in quotes"
+                    yield FieldError(pointer(steps), message)
+        case list():
+            for index, inner in enumerate(value):
+                yield from _unusable(inner, [*steps, index])
+        case str() if len(value) < 64 and _HUGE.fullmatch(value):
+            yield FieldError(pointer(steps), f"{value} is out of any useful range")
+        case str():
+            if not value.isascii() and not _well_formed(value):
+                yield FieldError(pointer(steps), "must be well-formed Unicode text")
+
+
+def _well_formed(text: str) -> bool:
     try:
-        return _adapter().validate_python(document)
-    except ValidationError as exc:
-        faults = faults_of(exc, without=CHARGE_TAGS)
-        raise InvalidInput(f"the catalogue has {len(faults)} faults", faults) from exc
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
-def catalog_document(catalog: Catalog) -> Any:  # noqa: ANN401 - JSON has no narrower type here
-    """The catalogue as plain JSON values, as it would be sent."""
-    return _adapter().dump_python(catalog, mode="json", by_alias=True)
+def patched_catalog(headers: Mapping[str, str], body: bytes, current: CatalogVersion) -> Catalog:
+    """The current catalogue with a JSON merge patch (RFC 7396) applied to its document.
+
+    Raises ``InvalidInput`` with every fault of the result's shape.
+    """
+    require_type(headers, MERGE_PATCH, "application/json")
+    return catalog_of(merged(document_of(current.catalog), parse_json(body)))
 
 
-def catalog_response(version: CatalogVersion) -> Response:
-    """A version with its number as ETag."""
-    body = {
-        "version": version.number,
-        "created": to_json(version.created),
-        "catalog": catalog_document(version.catalog),
+def merged(target: object, patch: object) -> object:
+    """``target`` after a JSON merge patch: objects are merged, null removes, all else replaces."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = merged(result.get(name), value)
+    return result
+
+
+def change_catalog(
+    service: PutCatalog,
+    catalog: Catalog,
+    headers: Mapping[str, str],
+    query: Mapping[str, str],
+) -> Response:
+    """Store a catalogue, or with ``dryRun=true`` show what that would change."""
+    given = query.get("effectiveFrom")
+    effective: datetime | None = parse_time(given, "effectiveFrom") if given else None
+    dry_run = _flag(query, "dryRun")
+    change = service(catalog, effective, condition_of(headers), dry_run=dry_run)
+    document: dict[str, Json] = {
+        **_head(change.version.head),
+        "changes": _changes(change.version) if change.new else [],
+        "reaggregated": [str(code) for code in change.reaggregated],
     }
-    return Response(200, json.dumps(body, ensure_ascii=False), {"ETag": f'"{version.number}"'})
+    if dry_run:
+        return _response({"dryRun": True, "new": change.new, **document})
+    return _response({"new": change.new, **document}, change.version.number)
+
+
+def condition_of(headers: Mapping[str, str]) -> Condition:
+    """What ``If-Match`` says. Raises ``InvalidInput`` when it names no version."""
+    given = headers.get("if-match", "").strip()
+    if not given:
+        return Condition()
+    found = frozenset(int(number) for number in _ETAG.findall(given))
+    if not found:
+        raise InvalidInput('If-Match must be the ETag of the version that was read, such as "3"')
+    return Condition(found)
+
+
+def _flag(query: Mapping[str, str], name: str) -> bool:
+    value = query.get(name, "false").lower()
+    if value not in {"true", "false"}:
+        raise InvalidInput(f"{name} must be true or false")
+    return value == "true"
+
+
+def catalog_document(catalog: Catalog) -> Json:
+    """The catalogue as it would be sent."""
+    return document_of(catalog)
+
+
+def catalog_response(version: CatalogVersion, headers: Mapping[str, str] | None = None) -> Response:
+    """A version with its number as ETag; as YAML, the document alone, for those who accept it."""
+    if _accepts_yaml(headers or {}):
+        text = yaml.safe_dump(
+            catalog_document(version.catalog), sort_keys=False, allow_unicode=True
+        )
+        return Response(200, text, _etag(version.number), "application/yaml")
+    body = {**_head(version.head), "changes": _changes(version)}
+    return _response({**body, "catalog": catalog_document(version.catalog)}, version.number)
+
+
+def versions_response(heads: list[VersionHead]) -> Response:
+    """Every version, newest first."""
+    return _response({"versions": [_head(head) for head in heads]})
+
+
+def version_number(text: str) -> int:
+    """A number of a version in a path. Raises ``InvalidInput``."""
+    if not text.isascii() or not text.isdigit() or len(text) > 10:
+        raise InvalidInput("a version is named by its number")
+    return int(text)
+
+
+def _head(head: VersionHead) -> dict[str, Json]:
+    effective = None if head.effective_from is None else time_text(head.effective_from)
+    created = time_text(head.created)
+    return {"version": head.number, "created": created, "effectiveFrom": effective}
+
+
+def _changes(version: CatalogVersion) -> Json:
+    return [to_json(change) for change in version.changes]
+
+
+def _accepts_yaml(headers: Mapping[str, str]) -> bool:
+    accepted = headers.get("accept", "").lower()
+    return any(kind in accepted for kind in YAML_TYPES)
+
+
+def _etag(number: int) -> dict[str, str]:
+    return {"ETag": f'"{number}"'}
+
+
+def _response(document: Mapping[str, Json], number: int | None = None) -> Response:
+    text = json.dumps(document, ensure_ascii=False)
+    return Response(200, text, None if number is None else _etag(number))

@@ -76,6 +76,12 @@ class StaleVersion(Conflict):
     code = "stale-version"
 
 
+class PreconditionRequired(MeteringError):
+    """A change must name the version it is made to, so that no other change is overwritten."""
+
+    code = "precondition-required"
+
+
 class ConcurrentUpdate(MeteringError):
     """Another writer was first; reading anew and trying again is right."""
 

@@ -1,6 +1,16 @@
 """How domain types are spelled outside: camelCase names, nothing unknown accepted."""
 
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import date
+from decimal import Decimal
+from enum import Enum
 from typing import Any, Protocol, get_args, get_type_hints
+
+from shared.domain.money import to_text
+
+type Json = bool | int | str | list["Json"] | dict[str, "Json"] | None
+"""A JSON value without binary fractions: exact numbers are spelled as text."""
 
 
 def camel(name: str) -> str:
@@ -45,3 +55,26 @@ def tag_of(member: type, name: str) -> str:
     """The one value that a member of a tagged union has in its field ``name``."""
     (tag,) = get_args(get_type_hints(member)[name])
     return str(tag)
+
+
+def document_of(value: object) -> Json:
+    """A domain value as it would be written outside: what is left open is left out."""
+    match value:
+        case None | bool() | int():
+            return value
+        case Decimal():
+            return to_text(value)
+        case Enum():
+            return str(value.value)
+        case str():
+            return str(value)
+        case date():
+            return value.isoformat()
+        case Mapping():
+            return {str(key): document_of(item) for key, item in value.items()}
+        case tuple() | list():
+            return [document_of(item) for item in value]
+    if is_dataclass(value):
+        named = ((camel(f.name), getattr(value, f.name)) for f in fields(value))
+        return {name: document_of(item) for name, item in named if item is not None}
+    raise TypeError(f"{type(value).__name__} has no spelling on the wire")

@@ -85,10 +85,15 @@ class CatalogCache:
         timeline = self.timeline()
         return None if timeline is None else timeline.at(self._clock.now())
 
-    def timeline(self) -> Timeline | None:
-        """All versions, the newest at most ``LIFE`` old; ``None`` while none was ever stored."""
+    def timeline(self, at_least: int = 0) -> Timeline | None:
+        """All versions; ``None`` while none was ever stored.
+
+        What was read is believed for ``LIFE``, unless it lacks the version ``at_least``.
+        """
         now = self._clock.now()
-        if self._timeline is None or self._read is None or now - self._read >= LIFE:
+        known = self._heads[-1].number if self._heads else 0
+        fresh = self._read is not None and now - self._read < LIFE
+        if self._timeline is None or not fresh or known < at_least:
             heads = self._catalogs.heads()
             if heads != self._heads:
                 self._timeline = Timeline(heads, self._versions)

@@ -10,6 +10,8 @@ from shared.domain.period import HOUR, day_of
 from shared.domain.usage.cell import CellUsage
 from shared.domain.usage.partial import Partial, merged
 from shared.ports import DayKey, Etag, UsageDay, UsageDays, UsageLog, Versioned
+from shared.services.directory import CatalogCache
+from shared.services.reaggregate import Reaggregate
 
 ATTEMPTS = 5
 
@@ -34,9 +36,10 @@ class Folded:
 class Fold:
     """Brings an account's usage days up to date and hands them to rating."""
 
-    def __init__(self, log: UsageLog, days: UsageDays) -> None:
+    def __init__(self, log: UsageLog, days: UsageDays, catalogs: CatalogCache) -> None:
         self._log = log
         self._days = days
+        self._reaggregate = Reaggregate(log, catalogs)
 
     def __call__(
         self,
@@ -47,6 +50,7 @@ class Fold:
     ) -> Folded:
         """Fold the changed ``hours`` and return the usage of ``span`` and of those hours' days.
 
+        Cells among them whose statistics lack what the catalogue needs are made of events anew.
         Rows are read before the partials and written back at the version read, so overlapping
         runs can never put an older sum over a newer one. Raises ``ConcurrentUpdate`` when
         others keep changing the same rows.
@@ -58,6 +62,7 @@ class Fold:
         for _ in range(ATTEMPTS):
             rows = self._days.read(shard, account, min(wanted), max(wanted))
             fresh = self._fresh_cells(shard, account, hours, changed)
+            self._make_anew(shard, account, rows, fresh)
             writes = _improved(rows, fresh)
             try:
                 if writes:
@@ -68,6 +73,23 @@ class Fold:
             result.update({row.key: row for row, _ in writes})
             return Folded(result, len(writes))
         raise ConcurrentUpdate(f"usage days of {account} keep changing")
+
+    def _make_anew(
+        self,
+        shard: Shard,
+        account: AccountCode,
+        rows: Mapping[DayKey, Versioned[UsageDay]],
+        fresh: dict[DayKey, dict[datetime, Partial]],
+    ) -> None:
+        """Put what is aggregated again in the place of what partials say."""
+        wanting = self._reaggregate.wanting([row.value for row in rows.values()], fresh)
+        for key, cells in fresh.items():
+            for cell in [c for c in cells if self._reaggregate.owns(key.meter, c)]:
+                del cells[cell]
+        if not wanting:
+            return
+        for key, cells in self._reaggregate(shard, account, wanting).items():
+            fresh.setdefault(key, {}).update(cells)
 
     def _fresh_cells(
         self,

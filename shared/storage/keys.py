@@ -136,6 +136,11 @@ def event_row(account: AccountCode, key: EventKey) -> str:
     return f"E|{_code(account)}|{part(key)}"
 
 
+def events_of(account: AccountCode) -> RowRange:
+    """All events of an account."""
+    return starting_with(f"E|{_code(account)}|")
+
+
 def partial_row(key: PartialKey, writer: str) -> str:
     """A writer's partial of a cell."""
     segment = hashed(key.segment) if key.segment else ""

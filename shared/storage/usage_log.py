@@ -1,10 +1,10 @@
 """The usage log: one table a UTC day of event time, a partition a shard."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 
 from shared.domain.ids import AccountCode, Shard
-from shared.domain.usage.event import EventKey
+from shared.domain.usage.event import EventKey, UsageEvent
 from shared.domain.usage.partial import Partial
 from shared.ports import (
     AppendAnswer,
@@ -19,7 +19,15 @@ from shared.ports import (
 )
 from shared.storage import keys
 from shared.storage.limits import check_batch
-from shared.storage.mapping import event_text, pack, partial_from, partial_text, text_of, unpack
+from shared.storage.mapping import (
+    event_from,
+    event_text,
+    pack,
+    partial_from,
+    partial_text,
+    text_of,
+    unpack,
+)
 from shared.storage.operations import Clash, Create, Done, Operation, Put, create_or_replace
 from shared.storage.tables import Table, Tables
 
@@ -89,6 +97,11 @@ class TableUsageLog:
             key = keys.partial_in(row.key, day, text_of(row.properties, "segment"))
             found.setdefault(key, []).append(partial_from(unpack(row.properties, "partial")))
         return found
+
+    def events(self, day: date, shard: Shard, account: AccountCode) -> Iterator[UsageEvent]:
+        wanted = keys.events_of(account)
+        for row in self._day(day).query(keys.partition(shard), wanted):
+            yield event_from(unpack(row.properties, "event"))
 
     def _day(self, day: date) -> Table:
         return self._tables.table(keys.usage_table(day))

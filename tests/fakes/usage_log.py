@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from shared.domain.ids import AccountCode, Shard
-from shared.domain.usage.event import EventKey
+from shared.domain.usage.event import EventKey, UsageEvent
 from shared.domain.usage.partial import Partial
 from shared.ports import (
     AppendAnswer,
@@ -94,6 +94,10 @@ class FakeUsageLog:
             if first <= key.cell <= last:
                 found.setdefault(key, []).append(stored.value.copy())
         return found
+
+    def events(self, day: date, shard: Shard, account: AccountCode) -> list[UsageEvent]:
+        stored = self._partitions.get((day, shard), _Partition()).events.values()
+        return [row.event for row in stored if row.account == account]
 
     def stored_events(self) -> list[EventRow]:
         """Every event there is: what partials must add up to."""

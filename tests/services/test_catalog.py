@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.domain.errors import ConcurrentUpdate, InvalidInput, NotFound
+from shared.domain.errors import InvalidInput, NotFound, StaleVersion
 from shared.domain.ids import ProductCode
 from shared.services.directory import LIFE
 from tests.services.world import BASIC, CATALOG, TIERED, World, catalog_of
@@ -18,7 +18,7 @@ def test_versions_are_numbered_and_the_same_again_is_none() -> None:
     put = world.process.put_catalog
     with pytest.raises(NotFound):
         put.current()
-    assert [put(c).number for c in (CATALOG, CATALOG, OTHER, CATALOG)] == [1, 1, 2, 3]
+    assert [put(c).version.number for c in (CATALOG, CATALOG, OTHER, CATALOG)] == [1, 1, 2, 3]
     assert put.current().catalog == CATALOG
     assert world.process.queries.catalog_version() == 3
 
@@ -36,7 +36,7 @@ def test_a_faulty_catalogue_is_refused_whole() -> None:
 def test_another_version_in_between() -> None:
     world = World()
     world.journal.before("catalogs.add", lambda _: world.put_catalog(OTHER))
-    with pytest.raises(ConcurrentUpdate):
+    with pytest.raises(StaleVersion):
         world.process.put_catalog(catalog_of(TIERED))
     assert world.process.put_catalog.current().catalog == OTHER
 

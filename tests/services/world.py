@@ -215,7 +215,7 @@ class World:
         cache = CatalogCache(catalogs, clock)
         writer = UsageWriter(log, clock, self.tasks, f"boot{self._boots:04x}")
         ingest = IngestUsage(writer, Directory(accounts, cache), cache, parking, clock)
-        fold = Fold(log, tap(self.days, "days", journal))
+        fold = Fold(log, tap(self.days, "days", journal), cache)
         rate = RateAccount(accounts, cache, fold, self.grace)
         submit = Submit(ledger, marketplace, Breaker(clock))
         settle = SettleUncertain(ledger, marketplace, self.findings)
@@ -234,7 +234,7 @@ class World:
             activate=Activate(marketplace, accounts, ledger, cache, clock),
             receive_notice=ReceiveNotice(marketplace, messages, clock),
             follow=FollowSubscription(marketplace, accounts, ledger, clock),
-            put_catalog=PutCatalog(catalogs, clock),
+            put_catalog=PutCatalog(catalogs, accounts, ledger, clock),
             queries=Queries(
                 accounts, ledger, catalogs, parking, refusals, self.findings, rate, clock
             ),

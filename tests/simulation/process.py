@@ -113,7 +113,7 @@ def boot(stores: Stores, instance: Instance, chaos: Chaos, kit: Kit) -> Services
     cache = CatalogCache(port("catalogs", stores.catalogs), clock)
     writer = kit.writer(log, clock, SimTasks(instance), instance.name)
     ingest = kit.ingest(writer, Directory(accounts, cache), cache, parking, clock)
-    fold = kit.fold(log, port("days", stores.days))
+    fold = kit.fold(log, port("days", stores.days), cache)
     rate = kit.rate_account(accounts, cache, fold, GRACE)
     findings = port("findings", stores.findings)
     submit = kit.submit(ledger, marketplace, kit.breaker(clock))

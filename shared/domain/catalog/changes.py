@@ -8,9 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from shared.domain.wire import WIRE
-
-type Json = bool | int | str | list["Json"] | dict[str, "Json"] | None
+from shared.domain.wire import WIRE, Json
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,13 +41,15 @@ class VersionHead:
 
 @dataclass(frozen=True, slots=True)
 class PlanSpan:
-    """A time during which a plan costs the same; ``version`` is the one that began it."""
+    """A time during which a plan costs the same; ``version`` is the one that began it, and
+    ``meters`` are those that some price of it depends on."""
 
     start: datetime
     end: datetime
     version: int
     catalog: Catalog
     plan: ResolvedPlan
+    meters: frozenset[MeterCode]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,13 @@ class Timeline:
             known = self._demands[meter] = tuple(self._demands_of(meter))
         return known
 
+    def version_of(self, span: PlanSpan, start: datetime, end: datetime) -> int:
+        """The newest version that has a say in what a part of ``span`` costs: the one that brought
+        its prices, or one that came to make something else of its usage."""
+        demands = (demand for meter in span.meters for demand in self.demands(meter))
+        asking = (d.version for d in demands if d.start < end and start < d.end)
+        return max([span.version, *asking])
+
     def generation(self, meter: MeterCode, cell: datetime) -> int:
         """The least generation a cell must have; 0 where what ingestion stored is right."""
         demands = self.demands(meter)
@@ -144,7 +153,7 @@ class Timeline:
             begin, waiting = waiting or start, None
             if made and made[-1].version == last[0]:
                 begin = made.pop().start
-            made.append(PlanSpan(begin, end, *last))
+            made.append(PlanSpan(begin, end, *last, _meters(*last[1:])))
         if not made:
             raise NotFound(f"the catalogue has no plan {code}")
         return made
@@ -210,6 +219,12 @@ def _basis(catalog: Catalog, plan: ResolvedPlan) -> tuple[object, ...]:
 def _custom(catalog: Catalog, plan: ResolvedPlan) -> tuple[object, ...]:
     product = catalog.product(plan.product)
     return (catalog.organization.custom, product.custom if product else {}, plan.custom)
+
+
+def _meters(catalog: Catalog, plan: ResolvedPlan) -> frozenset[MeterCode]:
+    codes = _measured({pricing.aggregation for pricing in plan.pricing}, catalog)
+    measures = [catalog.measure(code) for code in codes]
+    return frozenset(m.meter for m in measures if isinstance(m, Aggregation))
 
 
 def _measured(codes: Iterable[AggregationCode], catalog: Catalog) -> set[AggregationCode]:

@@ -26,7 +26,7 @@ class Window:
     """A span of time in which an attached plan is billed at one set of prices.
 
     ``whole`` is the billing period it is a part of, ``span`` says what the plan costs in it, in
-    days of ``zone``.
+    days of ``zone``; ``version`` is the catalogue's that has the last say in it.
     """
 
     attachment: AccountPlan
@@ -34,6 +34,7 @@ class Window:
     period: Period
     whole: Period
     zone: str
+    version: int
 
     def pricing(self) -> tuple[Pricing, ...]:
         """The prices in force."""
@@ -128,12 +129,17 @@ def windows(record: AccountRecord, timeline: Timeline, life: Period) -> Iterable
                 continue
             last = min(span.end, attachment.end or span.end)
             end = min(last, life.end) if ended else last
-            yield from _span_windows(record, attachment, span, Period(start, end), until)
+            active_span = Period(start, end)
+            for part, whole, zone in _parts(record, span, active_span, until):
+                version = timeline.version_of(span, part.start, part.end)
+                yield Window(attachment, span, part, whole, zone, version)
 
 
-def _span_windows(
-    record: AccountRecord, attachment: AccountPlan, span: PlanSpan, active: Period, until: datetime
-) -> Iterable[Window]:
+def _parts(
+    record: AccountRecord, span: PlanSpan, active: Period, until: datetime
+) -> Iterable[tuple[Period, Period, str]]:
+    """The parts of ``active`` that begin before ``until``, each with its billing period and the
+    account's time zone."""
     plan, organization = span.plan, span.catalog.organization
     zone = zone_of(record, span.catalog)
     cadence = Cadence(plan.frequency, plan.interval, organization.anchor(plan.frequency), zone)
@@ -143,7 +149,7 @@ def _span_windows(
         cuts = [start, *(cut for cut in changes if start < cut < end), end]
         for first, last in pairwise(cuts):
             if first < until:
-                yield Window(attachment, span, Period(first, last), whole, zone)
+                yield Period(first, last), whole, zone
 
 
 def _midnight(day: date, zone: str) -> datetime:
@@ -186,7 +192,7 @@ def _known(
 ) -> PeriodRecord | None:
     period = window.period
     known = record.records.get(record_key(window.attachment.id, period.start))
-    if known is None or known.end != period.end or known.version != window.span.version:
+    if known is None or known.end != period.end or known.version != window.version:
         return None
     return None if _touched(period, changed) else known
 
@@ -248,7 +254,7 @@ def rate_window(window: Window, usage: Iterable[CellUsage], as_of: datetime) -> 
         ended,
         sum(cell.partial.events for cell in cells),
         minor_digits(span.plan.currency),
-        span.version,
+        window.version,
     )
 
 

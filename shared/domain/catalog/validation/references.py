@@ -22,7 +22,7 @@ def unknown(kind: str, code: str, known: Collection[str]) -> str:
 def code_faults(
     place: str, codes: Sequence[str], others: Collection[str] = (), owner: str = ""
 ) -> Iterator[FieldError]:
-    """Codes that are malformed, used twice, or taken among ``others``, each of which is ``owner``."""
+    """Codes that are malformed, used twice, or among ``others``, which name ``owner`` each."""
     seen: set[str] = set()
     for index, code in enumerate(codes):
         pointer = f"{place}/{index}/code"

@@ -1,0 +1,128 @@
+"""Aggregates stored events again where the catalogue came to need more of them than partials
+hold: a division by other fields, a derived field, different values.
+
+A cell that was aggregated again bears the number of the version that asked for it as its
+generation. It is never folded from partials any more: when they count more events than it does,
+it is aggregated again. Everything here can be repeated, also beside itself.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from datetime import date, datetime
+
+from shared.domain.catalog.timeline import Timeline
+from shared.domain.ids import AccountCode, MeterCode, Shard
+from shared.domain.period import cell_of, day_of, day_start
+from shared.domain.usage.event import UsageEvent
+from shared.domain.usage.partial import Partial
+from shared.ports import DayKey, UsageDay, UsageLog
+from shared.services.directory import CatalogCache
+
+type Cell = tuple[MeterCode, datetime]
+type Cells = Mapping[DayKey, Mapping[datetime, Partial]]
+
+
+class Reaggregate:
+    """Finds cells whose stored statistics do not suffice, and makes them of the events."""
+
+    def __init__(self, log: UsageLog, catalogs: CatalogCache) -> None:
+        self._log = log
+        self._catalogs = catalogs
+
+    def wanting(
+        self, rows: Iterable[UsageDay], fresh: Mapping[DayKey, Mapping[datetime, Partial]]
+    ) -> set[Cell]:
+        """Cells to be aggregated again, of what is folded and of what partials say now."""
+        rows = list(rows)
+        timeline = self._timeline(rows)
+        if timeline is None:
+            return set()
+        meters = {row.key.meter for row in rows} | {key.meter for key in fresh}
+        demanding = {meter for meter in meters if timeline.demands(meter)}
+        if not demanding:
+            return set()
+        counted = _counted({row.key: row.cells for row in rows}, demanding)
+        current = _counted(fresh, demanding)
+        found: set[Cell] = set()
+        for meter, cell in counted.keys() | current.keys():
+            needed = timeline.generation(meter, cell)
+            generation, events = _newest(counted.get((meter, cell), {}))
+            more = sum(current.get((meter, cell), {}).values()) > events
+            if needed and (generation < needed or more):
+                found.add((meter, cell))
+        return found
+
+    def owns(self, meter: MeterCode, cell: datetime) -> bool:
+        """Whether a cell is made of events here, and must not be folded from partials."""
+        timeline = self._catalogs.timeline()
+        return timeline is not None and timeline.generation(meter, cell) > 0
+
+    def __call__(
+        self, shard: Shard, account: AccountCode, cells: Collection[Cell]
+    ) -> dict[DayKey, dict[datetime, Partial]]:
+        """The statistics of these cells under the versions in force in them.
+
+        Cells of a day whose events are gone are left as they are.
+        """
+        made: dict[DayKey, dict[datetime, Partial]] = {}
+        timeline = self._catalogs.timeline()
+        if timeline is None:
+            return made
+        for day in sorted({day_of(cell) for _, cell in cells}):
+            # Events first: each of them is then in a cell that the partials name.
+            events = list(self._log.events(day, shard, account))
+            known = self._known(day, shard, account)
+            for event in events:
+                cell = _cell_of(event, known)
+                if (event.meter, cell) in cells:
+                    _add(made, timeline, event, cell)
+        return made
+
+    def _known(self, day: date, shard: Shard, account: AccountCode) -> set[Cell]:
+        start = day_start(day)
+        last = start.replace(hour=23, minute=59)
+        return {(k.meter, k.cell) for k in self._log.partials(day, shard, account, start, last)}
+
+    def _timeline(self, rows: Iterable[UsageDay]) -> Timeline | None:
+        """All versions, those included that cells were aggregated under elsewhere."""
+        newest = max((p.generation for row in rows for p in row.cells.values()), default=0)
+        return self._catalogs.timeline(at_least=newest)
+
+
+def _counted(cells: Cells, meters: Collection[MeterCode]) -> dict[Cell, dict[int, int]]:
+    """Events of each cell over all segments, by generation."""
+    counted: dict[Cell, dict[int, int]] = {}
+    for key, parts in cells.items():
+        if key.meter not in meters:
+            continue
+        for start, partial in parts.items():
+            events = counted.setdefault((key.meter, start), {})
+            events[partial.generation] = events.get(partial.generation, 0) + partial.events
+    return counted
+
+
+def _newest(events: Mapping[int, int]) -> tuple[int, int]:
+    generation = max(events, default=0)
+    return generation, events.get(generation, 0)
+
+
+def _cell_of(event: UsageEvent, known: Collection[Cell]) -> datetime:
+    """The cell that the event's partial is in: a quarter of an hour or an hour."""
+    quarter = cell_of(event.time, 15)
+    return quarter if (event.meter, quarter) in known else cell_of(event.time, 60)
+
+
+def _add(
+    made: dict[DayKey, dict[datetime, Partial]],
+    timeline: Timeline,
+    event: UsageEvent,
+    cell: datetime,
+) -> None:
+    intake = timeline.intake(event.meter, event.time)
+    if intake is None:
+        raise AssertionError("an event of a meter that never existed was stored")
+    taken = intake.take_again(event.data)
+    key = DayKey(event.account, day_of(cell), event.meter, taken.segment)
+    generation = timeline.generation(event.meter, cell)
+    partial = made.setdefault(key, {}).setdefault(cell, Partial(generation=generation))
+    partial.add(replace(event, data=taken.data), intake.unique_fields)
