@@ -23,14 +23,19 @@ from shared.api.body import parse_json
 from shared.api.usage import parse_event
 from shared.config import Settings
 from shared.domain.account import Account, AccountRecord
-from shared.domain.ids import AccountCode, Shard
+from shared.domain.ids import AccountCode, Shard, shard_of
 from shared.domain.usage.event import UsageEvent, canonical_payload, payload_hash
 from shared.ports import EventRow, UsageBatch
 from shared.storage.accounts import TableAccounts
+from shared.storage.keys import partition
 from shared.storage.operations import Create, Done, Operation
 from shared.storage.tables import Tables, open_tables
 from shared.storage.usage_log import TableUsageLog
+from tests.benchmarks.parts.hosts import HostOfStack
 from tests.benchmarks.parts.load import Cpu, Endpoint, Events, drain, paced, quantile
+
+PRODUCT = "product"
+"""The host that is measured; it has as many threads as the template gives it in Azure."""
 
 ENTITIES = 100
 SDK_SHARE = 4
@@ -117,24 +122,26 @@ class Raw:
     def __init__(self, stack: Stack, events: Events, threads: int) -> None:
         self._events = events
         self._threads = threads
-        tables = open_tables(Settings(tables_connection=stack.tables))
-        self._bare = tables.table("RawBare")
-        self._bare.make()
-        service = TableServiceClient.from_connection_string(stack.tables)
-        self._sdk = service.create_table_if_not_exists("RawSdk")
-        self._partitions = itertools.cycle(f"s{number:02}" for number in range(16))
+        self._tables = open_tables(Settings(tables_connection=stack.tables))
+        self._service = TableServiceClient.from_connection_string(stack.tables)
+        self._numbers = itertools.count(1)
+        shards = sorted({shard_of(AccountCode(account)) for account in events.accounts})
+        self._partitions = itertools.cycle(map(partition, shards))
 
     def bare(self, events: int) -> float:
-        """By the product's own client: seconds from operations to stored rows."""
+        """By the product's own client: seconds from operations to rows in a new table."""
+        table = self._tables.table(f"Bare{next(self._numbers)}")
+        table.make()
 
         def write(item: tuple[str, Sequence[Operation]]) -> None:
-            if not isinstance(self._bare.transact(*item), Done):
+            if not isinstance(table.transact(*item), Done):
                 raise TypeError("a raw row was there already")
 
         return drain(self._transactions(events), write, self._threads)
 
     def sdk(self, events: int) -> float:
-        """By the SDK: seconds from entities to stored rows."""
+        """By the SDK: seconds from entities to rows in a new table."""
+        table = self._service.create_table(f"Sdk{next(self._numbers)}")
         work = [
             [
                 ("create", {"PartitionKey": partition, "RowKey": row.row, **row.properties})
@@ -144,7 +151,7 @@ class Raw:
         ]
 
         def write(operations: list[tuple[str, dict[str, Any]]]) -> None:
-            self._sdk.submit_transaction(operations)
+            table.submit_transaction(operations)
 
         return drain(work, write, self._threads)
 
@@ -158,7 +165,11 @@ def series(stack: Stack, endpoint: Endpoint, events: Events, options: Options) -
     raw = Raw(stack, events, options.threads)
 
     def over_http(size: int, clients: int) -> Callable[[int], float]:
-        return lambda count: drain(events.bodies(count, size), endpoint.post, clients)
+        def run(count: int) -> float:
+            new_day(endpoint, events)
+            return drain(events.bodies(count, size), endpoint.post, clients)
+
+        return run
 
     return [
         Series("http 100", over_http(100, options.clients), options.events),
@@ -168,31 +179,37 @@ def series(stack: Stack, endpoint: Endpoint, events: Events, options: Options) -
     ]
 
 
-def prepare(stack: Stack, accounts: Sequence[str]) -> Endpoint:
-    """Catalogue, accounts and an API key."""
+def new_day(endpoint: Endpoint, events: Events) -> None:
+    """Go on with a table in which every account has an event, a partial and a change mark."""
+    events.next_day()
+    count = len(events.accounts)
+    endpoint.post(events.bodies(count, count)[0])
+
+
+def prepare(stack: Stack, accounts: Sequence[str]) -> str:
+    """Store catalogue and accounts; returns an API key."""
     staff = stack.administrator()
     checked(staff.send("PUT", "/api/catalog", CATALOG.read_bytes(), "application/yaml"))
     order = json.dumps({"name": "bench", "rights": ["Usage.Write"]}).encode()
-    key = checked(staff.send("POST", "/api/serviceusers", order))["key"]
+    key = str(checked(staff.send("POST", "/api/serviceusers", order))["key"])
     tables = open_tables(Settings(tables_connection=stack.tables))
     stored = TableAccounts(tables)
     for account in accounts:
         stored.create(AccountRecord(Account(AccountCode(account))))
     tables.close()
-    return Endpoint(stack.url, key)
+    return key
 
 
 def processes_of(processes: Processes) -> Cpu:
     """The processes whose time is counted."""
     pids = {child.name: child.process.pid for child in processes._children}
-    return Cpu(
-        {"product": pids["functions"], "storage": pids["storage"], "this process": os.getpid()}
-    )
+    return Cpu({"product": pids[PRODUCT], "storage": pids["storage"], "this process": os.getpid()})
 
 
 def latencies(endpoint: Endpoint, events: Events, rate: float) -> list[float]:
     """Milliseconds of requests of 100 events, evenly spread, at ``rate`` events a second."""
     a_second = rate / 100
+    new_day(endpoint, events)
     bodies = events.bodies(int(a_second * LATENCY_SECONDS) * 100, 100)
     return [1000 * taken for taken in paced(bodies, endpoint.post, a_second, LATENCY_THREADS)]
 
@@ -225,7 +242,9 @@ def bench(options: Options) -> bool:
         tempfile.TemporaryDirectory() as directory,
         running_stack(Path(directory), lambda *_: None) as (stack, processes),
     ):
-        endpoint = prepare(stack, accounts)
+        host = HostOfStack.planned(stack, PRODUCT, {"PYTHON_THREADPOOL_THREAD_COUNT": "16"})
+        host.start(processes, os.environ)
+        endpoint = Endpoint(host.url, prepare(stack, accounts))
         events = Events(accounts, stack.simulator.now())
         measured = series(stack, endpoint, events, options)
         cpu = processes_of(processes)
@@ -257,8 +276,8 @@ def parse(arguments: Sequence[str]) -> Options:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--events", type=int, default=10_000, help="of a round, by thousands")
     parser.add_argument("--accounts", type=int, default=10, help="that share the events evenly")
-    parser.add_argument("--clients", type=int, default=8, help="that send 100 events a request")
-    parser.add_argument("--large", type=int, default=4, help="clients that send 1,000 a request")
+    parser.add_argument("--clients", type=int, default=16, help="that send 100 events a request")
+    parser.add_argument("--large", type=int, default=8, help="clients that send 1,000 a request")
     parser.add_argument("--threads", type=int, default=4, help="of the raw writers")
     given = parser.parse_args(arguments)
     return Options(**vars(given))

@@ -1,6 +1,5 @@
 """Load on the product's HTTP endpoint from concurrent clients, and what it costs in processor."""
 
-import http.client
 import itertools
 import json
 import math
@@ -10,14 +9,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+
+import urllib3
 
 from local.play import METER
 
 TIMEOUT_SECONDS = 60.0
+CONNECTIONS = 64
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -26,25 +27,35 @@ class UnexpectedAnswer(Exception):
 
 
 class Events:
-    """An endless supply of new events of some accounts, all of one hour."""
+    """An endless supply of new events of some accounts, a day's all of one hour.
 
-    def __init__(self, accounts: Sequence[str], moment: datetime) -> None:
-        self._accounts = itertools.cycle(accounts)
-        self._time = moment.astimezone(UTC).isoformat()
+    The emulator takes longer for a row the more rows a table has, so whoever is to be compared
+    writes to a table of its own: the days before ``today`` give the product one for each round.
+    """
+
+    def __init__(self, accounts: Sequence[str], today: datetime) -> None:
+        self.accounts = accounts
+        self._in_turn = itertools.cycle(accounts)
+        self._day = today.astimezone(UTC).replace(hour=10, minute=30)
         self._numbers = itertools.count(1)
+
+    def next_day(self) -> None:
+        """The events to come are a day older than those before."""
+        self._day -= timedelta(days=1)
 
     def take(self, count: int) -> list[dict[str, Any]]:
         """The next ``count`` events."""
+        time_of_day = self._day.isoformat()
         return [
             {
                 "id": f"request-{number}",
                 "account": account,
                 "meter": METER,
-                "time": self._time,
+                "time": time_of_day,
                 "data": {"contextTokens": 900 + number % 700, "generatedTokens": number % 400},
             }
             for number, account in zip(
-                itertools.islice(self._numbers, count), self._accounts, strict=False
+                itertools.islice(self._numbers, count), self._in_turn, strict=False
             )
         ]
 
@@ -54,22 +65,18 @@ class Events:
 
 
 class Endpoint:
-    """``POST /api/usage`` with an API key; one kept connection a thread."""
+    """``POST /api/usage`` with an API key, over connections that are kept."""
 
     def __init__(self, url: str, key: str) -> None:
-        self._address = urlsplit(url).netloc
-        self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        self._own = threading.local()
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        self._pool = urllib3.connection_from_url(
+            url, maxsize=CONNECTIONS, headers=headers, timeout=TIMEOUT_SECONDS, retries=False
+        )
 
     def post(self, body: bytes) -> None:
         """Send one request. Raises ``UnexpectedAnswer`` unless every event was accepted."""
-        connection = getattr(self._own, "connection", None)
-        if connection is None:
-            connection = http.client.HTTPConnection(self._address, timeout=TIMEOUT_SECONDS)
-            self._own.connection = connection
-        connection.request("POST", "/api/usage", body, self._headers)
-        answer = connection.getresponse()
-        text = answer.read()
+        answer = self._pool.urlopen("POST", "/api/usage", body=body)
+        text = answer.data
         if answer.status != 202 or b'"duplicate": 0, "parked": 0, "invalid": 0' not in text[:100]:
             raise UnexpectedAnswer(f"status {answer.status}: {text[:300]!r}")
 
