@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import cast
 
 from shared.api.problem import Response
@@ -21,6 +22,8 @@ from shared.domain.usage.event import (
 from shared.services.ingest_usage import EventResult, IngestUsage
 
 MAX_EVENTS = 1_000
+
+_is_code = lru_cache(maxsize=4_096)(is_code)
 
 _FIELDS = frozenset({"id", "account", "meter", "time", "data", "source"})
 _CLOUD_FIELDS = frozenset(
@@ -67,6 +70,8 @@ def parse_event(raw: object) -> UsageEvent | Refused:
         return Refused("", (FieldError("", "must be an object"),))
     if "specversion" in raw:
         raw, faults = _from_cloud_event(raw)
+    elif raw.keys() <= _FIELDS:
+        faults = []
     else:
         faults = [FieldError(f"/{n}", "is not a field of an event") for n in raw.keys() - _FIELDS]
     id_ = _text(raw, "id", MAX_ID, faults)
@@ -92,6 +97,8 @@ def _from_cloud_event(raw: dict[str, object]) -> tuple[dict[str, object], list[F
 
 def _text(raw: dict[str, object], name: str, limit: int, faults: list[FieldError]) -> str:
     value = raw.get(name)
+    if isinstance(value, str) and 0 < len(value) <= limit and value.isascii():
+        return value
     if value is None:
         faults.append(FieldError(f"/{name}", "is required"))
         return ""
@@ -119,7 +126,7 @@ def _well_formed(text: str) -> bool:
 def _code(raw: dict[str, object], name: str, faults: list[FieldError]) -> str:
     before = len(faults)
     value = _text(raw, name, 64, faults)
-    if len(faults) == before and not is_code(value):
+    if not _is_code(value) and len(faults) == before:
         message = "must be a code: letters, digits, '.', '_' or '-', not starting with a sign"
         faults.append(FieldError(f"/{name}", message))
     return value
@@ -164,7 +171,7 @@ def _data(raw: dict[str, object], faults: list[FieldError]) -> dict[str, DataVal
 
 
 def _fault_of_item(name: str, item: object) -> str | None:
-    if not is_code(name):
+    if not _is_code(name):
         return "is not a possible field name"
     if isinstance(item, Decimal):
         return None

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii as quoted
 from typing import assert_never
 from urllib.parse import quote
 
@@ -34,10 +35,8 @@ _HEADERS = (
 )
 _TAIL = f"--{CHANGESET_BOUNDARY}--\r\n--{BATCH_BOUNDARY}--\r\n"
 
-_encode = json.JSONEncoder(separators=(",", ":")).encode
-
-_STATUS = re.compile(rb"^HTTP/1\.1 (\d{3})", re.MULTILINE)
-_ETAG = re.compile(rb"^etag: *(.+?)\r?$", re.MULTILINE | re.IGNORECASE)
+_STATUS = re.compile(rb"\nHTTP/1\.1 (\d{3})")
+_ETAG = re.compile(rb"\n[Ee][Tt]ag: *([^\r\n]+)")
 _CODE = re.compile(rb'"code"\s*:\s*"(\w+)"')
 _MESSAGE_INDEX = re.compile(r"^(\d+):")
 
@@ -105,14 +104,16 @@ def _literal(key: str) -> str:
 
 
 def _entity(partition: str, row: str, properties: Mapping[str, Property]) -> str:
-    entity: dict[str, object] = {"PartitionKey": partition, "RowKey": row}
+    parts = [f'{{"PartitionKey":{quoted(partition)},"RowKey":{quoted(row)}']
     for name, value in properties.items():
-        if isinstance(value, bytes):
-            entity[name] = base64.b64encode(value).decode()
-            entity[f"{name}@odata.type"] = "Edm.Binary"
+        if isinstance(value, str):
+            parts.append(f",{quoted(name)}:{quoted(value)}")
         else:
-            entity[name] = value
-    return _encode(entity)
+            text = base64.b64encode(value).decode()
+            kind = f"{name}@odata.type"
+            parts.append(f',{quoted(name)}:"{text}",{quoted(kind)}:"Edm.Binary"')
+    parts.append("}")
+    return "".join(parts)
 
 
 def read_answer(body: bytes, operations: int) -> BatchAnswer:
@@ -123,6 +124,9 @@ def read_answer(body: bytes, operations: int) -> BatchAnswer:
         return _failure(body, failed)
     if len(statuses) != operations:
         raise Garbled(f"{len(statuses)} answers to {operations} operations")
+    etags = _ETAG.findall(body)
+    if len(etags) == operations:
+        return Succeeded(tuple(etag.decode() for etag in etags))
     return Succeeded(tuple(etags_of(body)))
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 from shared.domain.ids import SHARDS, AccountCode, MeterCode, Resource, Shard, is_code
 from shared.domain.metering.ledger import LedgerKey
@@ -85,6 +86,7 @@ def partition(shard: Shard) -> str:
     return f"s{shard:02}"
 
 
+@lru_cache(maxsize=4_096)
 def _code(text: str) -> str:
     if not is_code(text):
         raise ValueError(f"{text!r} is no code and cannot stand in a key")

@@ -13,7 +13,7 @@ from shared.domain.account import AccountPlan, AccountRecord
 from shared.domain.errors import TooLarge
 from shared.domain.grants import AdHocCharge, Credit, Prepayment
 from shared.domain.lifecycle.subscription import Subscription
-from shared.domain.period import day_of, hour_of
+from shared.domain.period import DAY, day_of, day_start, hour_of
 from shared.ports import PartialWrite, UsageBatch, UsageDay
 
 ENTITIES: Final = 100
@@ -35,6 +35,9 @@ COMPARISONS: Final = 15
 _SYSTEM: Final = frozenset({"PartitionKey", "RowKey", "Timestamp"})
 _OPERATION_OVERHEAD: Final = 2048
 """Bytes of boundary, request line with keys and headers that an operation adds, at most."""
+
+_FEW: Final = 12
+"""So many properties of the greatest size fit into an entity with room to spare."""
 
 _DIGEST_WIRE_BYTES: Final = 11
 """Bytes that one distinct value of a partial takes in a transaction."""
@@ -88,6 +91,18 @@ def check_entity(entity: Mapping[str, Property]) -> None:
         raise TooLarge(f"an entity takes {ENTITY_BYTES} bytes, not {total}")
 
 
+def surely_fits(row: str, properties: Mapping[str, Property]) -> bool:
+    """Whether a row is so small that none of the limits of ``check_entity`` can be near.
+
+    Looks at lengths only, since a character takes four bytes at most. Property names are ours.
+    """
+    return (
+        len(row) <= KEY_BYTES // 4
+        and len(properties) <= _FEW
+        and all(len(value) <= PROPERTY_BYTES // 4 for value in properties.values())
+    )
+
+
 def operation_bytes(properties: Mapping[str, Property]) -> int:
     """How much an operation that stores ``properties`` adds to a transaction, at most."""
     size = _OPERATION_OVERHEAD
@@ -114,9 +129,10 @@ def check_batch(batch: UsageBatch) -> None:
     check_once([(row.account, row.key) for row in batch.events])
     check_once([write.key for write in batch.partials])
     check_once(batch.marks)
-    day = batch.day
+    day, start = batch.day, day_start(batch.day)
+    end = start + DAY
     misplaced = (
-        any(row.event.day != day for row in batch.events)
+        not all(start <= row.event.time < end for row in batch.events)
         or any(day_of(write.key.cell) != day for write in batch.partials)
         or any(day_of(mark.event_hour) != day for mark in batch.marks)
     )

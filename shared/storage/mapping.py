@@ -8,8 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from shared.domain.ids import AccountCode, MeterCode
-from shared.domain.money import to_text
-from shared.domain.usage.event import DataValue, UsageEvent
+from shared.domain.usage.event import DataValue, UsageEvent, data_text, quoted
 from shared.domain.usage.partial import Partial, from_json, to_json
 from shared.storage.limits import PROPERTY_BYTES, Property, utf16_bytes
 
@@ -67,12 +66,9 @@ def text_of(properties: Mapping[str, Property], name: str) -> str:
 
 def event_text(event: UsageEvent) -> str:
     """A whole event, so that it can be aggregated again."""
-    data = {
-        name: to_text(value) if isinstance(value, Decimal) else [value]
-        for name, value in event.data.items()
-    }
+    names = f"{quoted(event.id)},{quoted(event.source)},{quoted(event.account)}"
     time = event.time.isoformat()
-    return dumps([event.id, event.source, event.account, event.meter, time, data])
+    return f'[{names},{quoted(event.meter)},"{time}",{data_text(event.data)}]'
 
 
 def event_from(text: str) -> UsageEvent:

@@ -27,6 +27,7 @@ from shared.storage.limits import (
     check_entities,
     check_entity,
     check_once,
+    surely_fits,
 )
 from shared.storage.operations import Clash, Create, Delete, Done, Operation, Put
 
@@ -214,6 +215,8 @@ def _check(partition: str, operations: Sequence[Operation]) -> None:
     check_once(rows)
     for operation in operations:
         properties = {} if isinstance(operation, Delete) else operation.properties
+        if surely_fits(operation.row, properties):
+            continue
         check_entity({"PartitionKey": partition, "RowKey": operation.row, **properties})
     illegal = illegal_characters([partition, *rows])
     if illegal:

@@ -1,12 +1,12 @@
 """A usage event: what a product backend reports, its identity, and what may become of it."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from json.encoder import encode_basestring
 from typing import NewType
 
 from shared.domain.ids import AccountCode, MeterCode
@@ -14,6 +14,9 @@ from shared.domain.money import to_text
 from shared.domain.period import day_of
 
 type DataValue = Decimal | str
+
+quoted = encode_basestring
+"""A text as JSON has it, between quotation marks."""
 
 EventKey = NewType("EventKey", str)
 """Hash of (source, id); with account and UTC day it is the event's identity."""
@@ -56,12 +59,22 @@ def canonical_payload(event: UsageEvent) -> str:
     Numbers lose trailing zeros and times are in UTC, so a client that retries with another
     serializer still matches itself.
     """
-    data = {
-        name: to_text(value) if isinstance(value, Decimal) else [value]
-        for name, value in sorted(event.data.items())
-    }
-    body = [event.meter, event.time.isoformat(), data]
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return f'[{quoted(event.meter)},"{event.time.isoformat()}",{data_text(event.data)}]'
+
+
+def data_text(data: Mapping[str, DataValue]) -> str:
+    """Values as JSON in the order of their names: numbers as text, texts in a list of one.
+
+    Put together by hand because it is done for every event, and a JSON encoder takes as long
+    for it as all the rest of an event's way.
+    """
+    values = (
+        f'{quoted(name)}:"{to_text(value)}"'
+        if isinstance(value, Decimal)
+        else f"{quoted(name)}:[{quoted(value)}]"
+        for name, value in sorted(data.items())
+    )
+    return f"{{{','.join(values)}}}"
 
 
 def payload_hash(payload: str) -> str:
