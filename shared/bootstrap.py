@@ -157,15 +157,19 @@ class App:
 
     @cached_property
     def _transport(self) -> Transport:
-        from shared.marketplace.tokens import MarketplaceTokens, proof_of
+        from shared.identity.assertion import CertificateAssertion
+        from shared.marketplace.tokens import ClientCertificate, MarketplaceTokens, proof_of
         from shared.marketplace.transport import Transport
 
         settings = self.settings
+        certificate = settings.marketplace_certificate
         tokens = MarketplaceTokens(
             settings.entra_url,
             settings.marketplace_tenant_id,
             settings.marketplace_client_id,
-            proof_of(settings),
+            ClientCertificate(CertificateAssertion(certificate))
+            if certificate
+            else proof_of(settings),
         )
         return Transport(settings.marketplace_url, tokens, correlation=_correlation)
 

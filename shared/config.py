@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -25,8 +25,9 @@ class Settings:
     ``usage_grace`` is how long after its end a subscription's usage is still taken;
     ``event_retention`` is how long day tables are kept: 40 days and two more, or longer.
     Locations are URLs. ``tables_connection`` and ``marketplace_client_secret`` are for local
-    runs and for publishers without a federated credential; in Azure the managed identity
-    ``identity_client_id`` opens the doors.
+    runs; in Azure the managed identity ``identity_client_id`` opens the doors. A Marketplace
+    application of another tenant, which cannot trust it, proves itself by
+    ``marketplace_certificate``: certificate and private key in one PEM.
     """
 
     tables_endpoint: str = ""
@@ -37,7 +38,8 @@ class Settings:
     marketplace_url: str = PRODUCTION_MARKETPLACE
     marketplace_tenant_id: str = ""
     marketplace_client_id: str = ""
-    marketplace_client_secret: str = ""
+    marketplace_client_secret: str = field(default="", repr=False)
+    marketplace_certificate: str = field(default="", repr=False)
     entra_url: str = PRODUCTION_ENTRA
     api_tenant_id: str = ""
     api_client_id: str = ""
@@ -88,6 +90,7 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         marketplace_tenant_id=text("MARKETPLACE_TENANT_ID").lower(),
         marketplace_client_id=text("MARKETPLACE_CLIENT_ID").lower(),
         marketplace_client_secret=text("MARKETPLACE_CLIENT_SECRET"),
+        marketplace_certificate=text("MARKETPLACE_CERTIFICATE"),
         entra_url=text("ENTRA_URL", PRODUCTION_ENTRA).rstrip("/"),
         api_tenant_id=text("API_TENANT_ID", text("MARKETPLACE_TENANT_ID")).lower(),
         api_client_id=text("API_CLIENT_ID").lower(),

@@ -16,6 +16,7 @@ SAMPLE = ROOT / "local.settings.sample.json"
 ONLY_IN_AZURE = {
     "API_TENANT_ID",
     "AZURE_CLIENT_ID",
+    "MARKETPLACE_CERTIFICATE",
     "ServiceBus__fullyQualifiedNamespace",
     "TABLES_ENDPOINT",
 }
@@ -69,7 +70,9 @@ def test_the_sample_is_complete_and_local() -> None:
     assert settings.local
     assert settings.marketplace_client_id == defaults.MARKETPLACE_APP
     empty = {field.name for field in fields(Settings) if not getattr(settings, field.name)}
-    assert empty == {"tables_endpoint", "service_bus_namespace", "identity_client_id"}
+    assert empty == {
+        "tables_endpoint", "service_bus_namespace", "identity_client_id", "marketplace_certificate",
+    }  # fmt: skip
 
 
 def test_the_host_file_is_what_core_tools_and_this_host_read() -> None:
