@@ -71,13 +71,31 @@ var rules = [
     threshold: 5
   }
   {
-    name: 'identity'
-    text: 'Entra or the Marketplace refused the app itself: nothing can be billed.'
+    name: 'submissions-refused'
+    text: 'The Marketplace has refused submissions or given no answer for two hours, and accepted none.'
     severity: 1
-    query: 'AppTraces | where Message startswith "event=" and Message has_any ("Entra refused a token", "the managed identity gave no token", "the Marketplace refused our token")'
+    query: '${lines}shard_run " | summarize bad = countif(Message has_any ("refused", "unknown")), good = countif(Message has "accepted") | where bad > 0 and good == 0'
+    frequency: 'PT1H'
+    window: 'PT2H'
+    threshold: 0
+  }
+  {
+    name: 'identity'
+    text: 'Entra gave the app no token for the Marketplace: nothing can be billed.'
+    severity: 1
+    query: 'union AppTraces, (AppExceptions | project TimeGenerated, Message = OuterMessage) | where Message has_any ("Entra refused a token", "the managed identity gave no token")'
     frequency: 'PT15M'
     window: 'PT1H'
     threshold: 0
+  }
+  {
+    name: 'functions-failed'
+    text: 'A timer or a queue\'s function ended in an error.'
+    severity: 2
+    query: 'AppRequests | where Success == false and Name in ("hourly", "daily", "run_shard", "take_usage", "follow_subscription")'
+    frequency: 'PT15M'
+    window: 'PT1H'
+    threshold: 2
   }
   {
     name: 'broken-requests'
