@@ -4,19 +4,20 @@ Unless a method says otherwise, an adapter raises ``Throttled`` or ``Unavailable
 side gives no usable answer; after ``Unavailable`` it is unknown whether a write took effect.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
-from shared.domain.account import AccountRecord
+from shared.domain.account import Account, AccountRecord
 from shared.domain.audit import AuditEntry
 from shared.domain.catalog.catalog import Catalog
 from shared.domain.catalog.changes import Change
 from shared.domain.catalog.timeline import VersionHead
 from shared.domain.errors import FieldError
 from shared.domain.finding import Finding, FindingKind
+from shared.domain.grants import AdHocCharge, Credit, Prepayment
 from shared.domain.ids import AccountCode, MeterCode, Resource, Shard, SubscriptionId
 from shared.domain.lifecycle.available_plan import AvailablePlan
 from shared.domain.lifecycle.operation import Operation, OperationRecord, OperationStatus
@@ -370,6 +371,18 @@ class Runs(Protocol):
 # --- accounts and catalogue ----------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request that made something, kept so that its repetition makes nothing more.
+
+    ``key`` is the caller's name for the request and ``fingerprint`` tells its contents.
+    """
+
+    key: str
+    fingerprint: str
+    made: Prepayment | Credit | AdHocCharge
+
+
 class Accounts(Protocol):
     """Accounts with what hangs on them; one partition an account."""
 
@@ -378,12 +391,25 @@ class Accounts(Protocol):
         ...
 
     def create(self, record: AccountRecord) -> Etag:
-        """Store a new account. Raises ``Conflict`` when the code is taken."""
+        """Store a new account. Raises ``Conflict`` when the code is taken, or was once taken by
+        an account of another family: usage of a code never goes to another shard."""
         ...
 
-    def save(self, record: AccountRecord, etag: Etag) -> Etag:
+    def save(self, record: AccountRecord, etag: Etag, answered: Answered | None = None) -> Etag:
         """Replace all but the records of ended periods. Raises ``ConcurrentUpdate``, and
-        ``TooLarge`` for more changes than one transaction carries."""
+        ``TooLarge`` for more changes than one transaction carries.
+
+        ``answered`` is stored with it or not at all; one whose key is known raises
+        ``ConcurrentUpdate`` too.
+        """
+        ...
+
+    def answered(self, code: AccountCode, key: str) -> Answered | None:
+        """What the request of that key made of an account."""
+        ...
+
+    def delete(self, code: AccountCode, etag: Etag) -> None:
+        """Forget an account that no period was ever billed for. Raises ``ConcurrentUpdate``."""
         ...
 
     def put_record(self, code: AccountCode, record: PeriodRecord) -> None:
@@ -402,6 +428,11 @@ class Accounts(Protocol):
 
     def codes(self) -> Iterable[AccountCode]:
         """Every account's code."""
+        ...
+
+    def heads(self, after: str = "") -> Iterator[Account]:
+        """Accounts without what hangs on them, in the order of their codes, those after
+        ``after``; read as they are asked for."""
         ...
 
     def subscriptions(self) -> Iterable[tuple[AccountCode, Subscription]]:
@@ -546,6 +577,10 @@ class AuditTrail(Protocol):
 
     def of(self, subject: str) -> Iterable[AuditEntry]:
         """A subject's entries, oldest first."""
+        ...
+
+    def between(self, since: datetime, until: datetime) -> Iterator[AuditEntry]:
+        """Entries of all subjects in [since, until), newest first; read as they are asked for."""
         ...
 
 

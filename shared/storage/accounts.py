@@ -14,7 +14,7 @@ from shared.domain.ids import AccountCode, SubscriptionId
 from shared.domain.lifecycle.subscription import Subscription
 from shared.domain.money import to_text
 from shared.domain.rating.bill import PeriodRecord
-from shared.ports import Etag, Versioned
+from shared.ports import Answered, Etag, Versioned
 from shared.storage import keys
 from shared.storage.limits import Property, check_account, check_ids
 from shared.storage.mapping import dumps, from_stored, pack, text_of, to_stored, unpack
@@ -43,6 +43,16 @@ PARTS: Final = (
 ids of too, the prefix of the rows, their property, and its type."""
 
 
+GRANTS: Final[Mapping[str, type[Prepayment | Credit | AdHocCharge]]] = {
+    "Prepayment": Prepayment,
+    "Credit": Credit,
+    "AdHocCharge": AdHocCharge,
+}
+
+VOID: Final = "void"
+"""The property that the ``account`` row of a deleted account has instead of all others."""
+
+
 class TableAccounts:
     """Fulfils ``Accounts``.
 
@@ -59,7 +69,7 @@ class TableAccounts:
         """See the port. Raises ``ConcurrentUpdate`` when it changes while it is read."""
         rows = {row.key: row for row in self._accounts.query(keys.account_partition(code))}
         head = rows.get(keys.ACCOUNT)
-        if head is None:
+        if head is None or VOID in head.properties:
             return None
         try:
             return Versioned(_record(head, rows), head.etag)
@@ -69,31 +79,71 @@ class TableAccounts:
     def create(self, record: AccountRecord) -> Etag:
         """See the port; raises ``TooLarge`` for more than one transaction carries."""
         check_account(record)
+        partition = keys.account_partition(record.account.code)
+        parts = list(_parts(record, {}))
+        match self._accounts.transact(partition, [Create(keys.ACCOUNT, _head(record)), *parts]):
+            case Done(etags):
+                return etags[0]
+            case Clash():
+                return self._create_again(record, parts)
+
+    def _create_again(self, record: AccountRecord, parts: Iterable[Operation]) -> Etag:
         code = record.account.code
-        operations = [Create(keys.ACCOUNT, _head(record)), *_parts(record, {})]
+        partition = keys.account_partition(code)
+        kept = self._accounts.get(partition, keys.ACCOUNT)
+        if kept is not None and VOID in kept.properties:
+            root = text_of(kept.properties, VOID)
+            if root != record.account.root:
+                raise Conflict(f"{code} was an account of {root} and can be no other's")
+            again = Replace(keys.ACCOUNT, _head(record), kept.etag)
+            done = self._accounts.transact(partition, [again, *parts])
+            if isinstance(done, Done):
+                return done.etags[0]
+        raise Conflict(f"there is an account {code} already")
+
+    def save(self, record: AccountRecord, etag: Etag, answered: Answered | None = None) -> Etag:
+        check_ids(record)
+        code = record.account.code
+        parts = _parts(record, self._stored_parts(code))
+        operations = [Replace(keys.ACCOUNT, _head(record), etag), *parts]
+        if answered is not None:
+            operations.append(Create(keys.answer_row(answered.key), _answer(answered)))
         match self._accounts.transact(keys.account_partition(code), operations):
             case Done(etags):
                 return etags[0]
             case Clash():
-                raise Conflict(f"there is an account {code} already")
+                raise ConcurrentUpdate(f"account {code} is not at the version read")
 
-    def save(self, record: AccountRecord, etag: Etag) -> Etag:
-        """See the port."""
-        check_ids(record)
-        code = record.account.code
+    def answered(self, code: AccountCode, key: str) -> Answered | None:
+        row = self._accounts.get(keys.account_partition(code), keys.answer_row(key))
+        if row is None:
+            return None
+        kind = GRANTS[text_of(row.properties, "kind")]
+        made = from_stored(kind, unpack(row.properties, "made"))
+        return Answered(key, text_of(row.properties, "fingerprint"), made)
+
+    def delete(self, code: AccountCode, etag: Etag) -> None:
+        """The ``account`` row stays and says which family the code belonged to."""
         partition = keys.account_partition(code)
-        # A part that changes after this look changes the version too, and the write is refused.
-        stored = {
+        kept = self._accounts.get(partition, keys.ACCOUNT)
+        if kept is None or VOID in kept.properties or kept.etag != etag:
+            raise ConcurrentUpdate(f"account {code} is not at the version read")
+        root = from_stored(Account, unpack(kept.properties, "account")).root
+        gone = [Delete(row, None) for row in self._stored_parts(code)]
+        done = self._accounts.transact(
+            partition, [Replace(keys.ACCOUNT, {VOID: root}, etag), *gone]
+        )
+        if isinstance(done, Clash):
+            raise ConcurrentUpdate(f"account {code} is not at the version read")
+
+    def _stored_parts(self, code: AccountCode) -> dict[str, Row]:
+        """A part that changes after this look changes the version too."""
+        partition = keys.account_partition(code)
+        return {
             row.key: row
             for parts in keys.account_parts()
             for row in self._accounts.query(partition, parts)
         }
-        operations = [Replace(keys.ACCOUNT, _head(record), etag), *_parts(record, stored)]
-        match self._accounts.transact(partition, operations):
-            case Done(etags):
-                return etags[0]
-            case Clash():
-                raise ConcurrentUpdate(f"account {code} is not at the version read")
 
     def put_record(self, code: AccountCode, record: PeriodRecord) -> None:
         partition = keys.account_partition(code)
@@ -123,8 +173,14 @@ class TableAccounts:
         return tied
 
     def codes(self) -> Iterable[AccountCode]:
-        for row in self._accounts.with_row_key(keys.ACCOUNT, ["PartitionKey"]):
-            yield AccountCode(row.partition)
+        for row in self._accounts.with_row_key(keys.ACCOUNT, ["PartitionKey", VOID]):
+            if row.properties.get(VOID) is None:
+                yield AccountCode(row.partition)
+
+    def heads(self, after: str = "") -> Iterator[Account]:
+        for row in self._accounts.with_row_key(keys.ACCOUNT, after=after):
+            if VOID not in row.properties:
+                yield _account(row)
 
     def subscriptions(self) -> Iterable[tuple[AccountCode, Subscription]]:
         for row in self._accounts.between(keys.subscription_rows()):
@@ -148,6 +204,15 @@ def _head(record: AccountRecord) -> dict[str, Property]:
         if ids or field in ("plans", "subscriptions"):
             head |= pack(field, dumps(ids))
     return head
+
+
+def _answer(answered: Answered) -> dict[str, Property]:
+    made = answered.made
+    named: dict[str, Property] = {
+        "kind": type(made).__name__,
+        "fingerprint": answered.fingerprint,
+    }
+    return named | pack("made", to_stored(made))
 
 
 def _custom_text(custom: CustomFields) -> str:
@@ -180,9 +245,6 @@ def _parts(record: AccountRecord, stored: dict[str, Row]) -> Iterator[Operation]
 
 
 def _record(head: Row, rows: dict[str, Row]) -> AccountRecord:
-    account = from_stored(Account, unpack(head.properties, "account"))
-    if _has(head.properties, "custom"):
-        account = replace(account, custom=_custom_from(unpack(head.properties, "custom")))
     parts: dict[str, Any] = {
         field: tuple(
             from_stored(kind, unpack(rows[key].properties, name))
@@ -192,11 +254,18 @@ def _record(head: Row, rows: dict[str, Row]) -> AccountRecord:
     }
     records = [_period(row) for key, row in rows.items() if key.startswith(keys.RECORD)]
     return AccountRecord(
-        account=account,
+        account=_account(head),
         records={record.key: record for record in records},
         children=tuple(AccountCode(code) for code in _listed(head, "children")),
         **parts,
     )
+
+
+def _account(head: Row) -> Account:
+    account = from_stored(Account, unpack(head.properties, "account"))
+    if not _has(head.properties, "custom"):
+        return account
+    return replace(account, custom=_custom_from(unpack(head.properties, "custom")))
 
 
 def _listed(head: Row, field: str) -> list[str]:

@@ -44,6 +44,7 @@ RECORD = "rec|"
 PREPAYMENT = "prepay|"
 CREDIT = "credit|"
 CHARGE = "charge|"
+ANSWER = "answer|"
 REFUSED_PARTITION = "refused"
 UNFINISHED_PARTITION = "unfinished"
 CHECKPOINTS_PARTITION = "checkpoints"
@@ -314,6 +315,11 @@ def account_part_row(kind: str, identity: str) -> str:
     return f"{kind}{part(identity)}"
 
 
+def answer_row(key: str) -> str:
+    """What a request of an account made."""
+    return f"{ANSWER}{hashed(key)}"
+
+
 def record_row(attachment: str, start: datetime) -> str:
     """The record of an ended period."""
     return f"{RECORD}{part(attachment)}|{start.astimezone(UTC):%Y%m%d%H%M}"
@@ -377,6 +383,16 @@ def unfinished_row(subscription: str, operation: str) -> str:
 def audit_row(at: datetime, content: str) -> str:
     """An audit entry, in the order of time; equal entries have equal keys."""
     return f"{at.astimezone(UTC):%Y%m%d%H%M%S%f}|{hashed(content)}"
+
+
+def audit_month(month: date) -> str:
+    """The audit entries of a UTC month, whatever their subject."""
+    return f"~month-{month:%Y%m}"
+
+
+def audit_from(at: datetime) -> RowRange:
+    """Audit entries of a partition from ``at`` on."""
+    return RowRange(f"{at.astimezone(UTC):%Y%m%d%H%M%S%f}", ":")
 
 
 def illegal_characters(keys: Iterable[str]) -> set[str]:

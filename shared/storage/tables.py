@@ -123,9 +123,13 @@ class Table:
             parameters["least"] = at_least[1]
         return self._find(conditions, parameters, select)
 
-    def with_row_key(self, row: str, select: list[str] | None = None) -> Iterator[Row]:
-        """Rows of that key in all partitions: reads the whole table."""
-        return self._find(["RowKey eq @row"], {"row": row}, select)
+    def with_row_key(
+        self, row: str, select: list[str] | None = None, after: str = ""
+    ) -> Iterator[Row]:
+        """Rows of that key in all partitions after ``after``, in their order: reads the table
+        from there on."""
+        conditions = ["RowKey eq @row", "PartitionKey gt @after"]
+        return self._find(conditions, {"row": row, "after": after}, select)
 
     def between(self, rows: RowRange) -> Iterator[Row]:
         """Rows of those keys in all partitions: reads the whole table, returns only these."""

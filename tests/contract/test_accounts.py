@@ -10,7 +10,7 @@ from shared.domain.errors import ConcurrentUpdate, Conflict, TooLarge
 from shared.domain.grants import Credit
 from shared.domain.ids import AccountCode, PlanCode, SubscriptionId
 from shared.domain.rating.bill import PeriodRecord
-from shared.ports import Accounts
+from shared.ports import Accounts, Answered
 from shared.storage.accounts import TableAccounts
 from tests.contract.samples import ADA, BOB, LONG, account_record, at
 from tests.fakes.accounts import FakeAccounts
@@ -204,3 +204,77 @@ def test_every_subscription_is_listed_with_its_account(accounts: Accounts) -> No
     found = sorted(accounts.subscriptions(), key=lambda item: item[1].id)
     assert found == sorted(((ADA, s) for s in record.subscriptions), key=lambda item: item[1].id)
     assert found
+
+
+def test_what_a_request_made_is_kept_with_it(accounts: Accounts) -> None:
+    etag = accounts.create(account_record())
+    record = account_record()
+    for made in (record.prepayments[0], record.credits[0], record.charges[0]):
+        answered = Answered(f"key {made.id} / größe", "f" * 64, made)
+        assert accounts.answered(ADA, answered.key) is None
+        if made is not record.credits[0]:
+            etag = accounts.save(record, etag, answered)
+            assert accounts.answered(ADA, answered.key) == answered
+        assert accounts.answered(BOB, answered.key) is None
+    assert loaded(accounts) == record
+
+
+def test_a_request_is_answered_once(accounts: Accounts) -> None:
+    record = account_record()
+    etag = accounts.create(record)
+    answered = Answered("key", "first", record.credits[0])
+    etag = accounts.save(record, etag, answered)
+    with pytest.raises(ConcurrentUpdate):
+        accounts.save(AccountRecord(Account(ADA)), etag, replace(answered, fingerprint="second"))
+    assert accounts.answered(ADA, "key") == answered
+    assert loaded(accounts) == record
+
+
+def test_what_was_not_saved_was_not_answered(accounts: Accounts) -> None:
+    old = accounts.create(account_record())
+    accounts.save(account_record(), old)
+    with pytest.raises(ConcurrentUpdate):
+        accounts.save(account_record(), old, Answered("key", "f", account_record().credits[0]))
+    assert accounts.answered(ADA, "key") is None
+
+
+def test_a_deleted_account_is_gone(accounts: Accounts) -> None:
+    old = accounts.create(account_record())
+    etag = accounts.save(account_record(), old)
+    with pytest.raises(ConcurrentUpdate):
+        accounts.delete(ADA, old)
+    accounts.delete(ADA, etag)
+    assert accounts.load(ADA) is None
+    assert list(accounts.codes()) == []
+    assert list(accounts.heads()) == []
+    assert list(accounts.subscriptions()) == []
+    for late in (old, etag):
+        with pytest.raises(ConcurrentUpdate):
+            accounts.delete(ADA, late)
+        with pytest.raises(ConcurrentUpdate):
+            accounts.save(account_record(), late)
+
+
+def test_a_code_stays_in_its_family(accounts: Accounts) -> None:
+    accounts.delete(ADA, accounts.create(account_record()))
+    with pytest.raises(Conflict, match="root"):
+        accounts.create(AccountRecord(Account(ADA)))
+    again = AccountRecord(Account(ADA, "Again", parent=account_record().account.parent))
+    etag = accounts.create(again)
+    found = accounts.load(ADA)
+    assert found is not None
+    assert (found.value, found.etag) == (again, etag)
+    with pytest.raises(Conflict, match="already"):
+        accounts.create(again)
+
+
+def test_heads_are_in_order_and_begin_where_one_says(accounts: Accounts) -> None:
+    codes = [AccountCode(code) for code in ("a", "a.1", "a_1", "b-2", "b2")]
+    for code in reversed(codes):
+        accounts.create(account_record(code))
+    heads = list(accounts.heads())
+    assert [head.code for head in heads] == sorted(codes)
+    assert heads[0] == account_record(AccountCode("a")).account
+    assert [head.code for head in accounts.heads("a.1")] == sorted(codes)[2:]
+    assert [head.code for head in accounts.heads("b")] == ["b-2", "b2"]
+    assert list(accounts.heads("c")) == []

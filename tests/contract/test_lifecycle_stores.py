@@ -103,6 +103,15 @@ def test_entries_come_in_the_order_of_time(audit: AuditTrail) -> None:
     assert [entry.subject for entry in audit.of("a/b#c?")] == ["a/b#c?"]
 
 
+def test_entries_of_all_subjects_come_newest_first(audit: AuditTrail) -> None:
+    months = [replace(ENTRY, at=NOON - timedelta(days=30 * n), subject=f"s{n}") for n in range(4)]
+    audit.append(months[::-1])
+    since, until = months[2].at, months[0].at
+    assert list(audit.between(since, until)) == [months[1], months[2]]
+    assert list(audit.between(since, until + timedelta(microseconds=1))) == months[:3]
+    assert list(audit.between(until, since)) == []
+
+
 def test_a_checkpoint_is_the_moment_noted_last(checkpoints: Checkpoints) -> None:
     assert checkpoints.read("one") is None
     checkpoints.note("one", NOON + timedelta(microseconds=7))

@@ -1,14 +1,14 @@
 """Accounts in memory."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from shared.domain.account import AccountRecord
+from shared.domain.account import Account, AccountRecord
 from shared.domain.errors import ConcurrentUpdate, Conflict
 from shared.domain.ids import AccountCode, SubscriptionId
 from shared.domain.lifecycle.subscription import Subscription
 from shared.domain.rating.bill import PeriodRecord
-from shared.ports import Etag, Versioned
+from shared.ports import Answered, Etag, Versioned
 from shared.storage.limits import check_account
 from tests.fakes.versions import Versions
 
@@ -21,6 +21,8 @@ class FakeAccounts:
         self._records: dict[AccountCode, dict[str, PeriodRecord]] = {}
         self._links: dict[SubscriptionId, AccountCode] = {}
         self._versions = Versions()
+        self._answers: dict[tuple[AccountCode, str], Answered] = {}
+        self._roots: dict[AccountCode, AccountCode] = {}
 
     def load(self, code: AccountCode) -> Versioned[AccountRecord] | None:
         stored = self._accounts.get(code)
@@ -33,16 +35,34 @@ class FakeAccounts:
         code = record.account.code
         if code in self._accounts:
             raise Conflict(f"there is an account {code} already")
+        root = self._roots.get(code, record.account.root)
+        if root != record.account.root:
+            raise Conflict(f"{code} was an account of {root} and can be no other's")
         check_account(record)
         return self._put(record)
 
-    def save(self, record: AccountRecord, etag: Etag) -> Etag:
+    def save(self, record: AccountRecord, etag: Etag, answered: Answered | None = None) -> Etag:
         code = record.account.code
+        stored = self._at(code, etag)
+        check_account(record, stored)
+        if answered is not None:
+            if (code, answered.key) in self._answers:
+                raise ConcurrentUpdate(f"request {answered.key} was answered")
+            self._answers[code, answered.key] = answered
+        return self._put(record)
+
+    def answered(self, code: AccountCode, key: str) -> Answered | None:
+        return self._answers.get((code, key))
+
+    def delete(self, code: AccountCode, etag: Etag) -> None:
+        self._roots[code] = self._at(code, etag).account.root
+        del self._accounts[code]
+
+    def _at(self, code: AccountCode, etag: Etag) -> AccountRecord:
         stored = self._accounts.get(code)
         if stored is None or stored.etag != etag:
             raise ConcurrentUpdate(f"account {code} is not at the version read")
-        check_account(record, stored.value)
-        return self._put(record)
+        return stored.value
 
     def put_record(self, code: AccountCode, record: PeriodRecord) -> None:
         records = self._records.setdefault(code, {})
@@ -58,6 +78,9 @@ class FakeAccounts:
 
     def codes(self) -> Iterable[AccountCode]:
         return sorted(self._accounts)
+
+    def heads(self, after: str = "") -> Iterator[Account]:
+        return iter([self._accounts[code].value.account for code in self.codes() if code > after])
 
     def subscriptions(self) -> Iterable[tuple[AccountCode, Subscription]]:
         return [

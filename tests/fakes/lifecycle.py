@@ -1,6 +1,6 @@
 """Operations, audit trail, checkpoints and the publisher's endpoint in memory."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from shared.domain.audit import AuditEntry
@@ -42,6 +42,10 @@ class FakeAuditTrail:
 
     def of(self, subject: str) -> Iterable[AuditEntry]:
         return sorted((e for e in self._entries if e.subject == subject), key=lambda e: e.at)
+
+    def between(self, since: datetime, until: datetime) -> Iterator[AuditEntry]:
+        found = [entry for entry in self._entries if since <= entry.at < until]
+        return iter(sorted(found, key=lambda e: e.at, reverse=True))
 
 
 class FakeCheckpoints:

@@ -14,6 +14,7 @@ WRITES = frozenset(
         "runs.complete",
         "accounts.create",
         "accounts.save",
+        "accounts.delete",
         "accounts.put_record",
         "accounts.link",
         "catalogs.add",
