@@ -66,7 +66,7 @@ def _template_reference_faults(place: str, plan: Plan, catalog: Catalog) -> Iter
         message = unknown("plan template", plan.template, templates)
         yield FieldError(f"{place}/template", message)
         return
-    if template.product is not None and template.product != plan.product:
+    if template.product != plan.product and _exist(catalog, template.product, plan.product):
         message = f"template {template.code} is for product {template.product}; leave it out"
         yield FieldError(f"{place}/template", message)
         return
