@@ -2,16 +2,19 @@
 
 import json
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import yaml
 
 from infra import costs
 from local.host.settings import load_local_settings
 from shared.config import load_settings
 from shared.domain.caller import Right
+from tests.infra.az.arguments import split
 
 ROOT = Path(__file__).parents[2]
 BICEP = ROOT / "infra" / "bicep"
@@ -257,3 +260,33 @@ def test_costs_grow_with_the_size_of_the_publisher() -> None:
     sums = [sum(costs.lines(size).values()) for size in costs.SIZES]
     assert sums == sorted(sums)
     assert sums[0] < 20
+
+
+def test_the_workflow_is_well_formed_and_sets_what_the_parameter_file_reads() -> None:
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "deploy.yml").read_text())
+    assert set(workflow["jobs"]) == {"code", "template", "deploy"}
+    deploy = workflow["jobs"]["deploy"]
+    assert set(deploy["needs"]) == {"code", "template"}
+    assert deploy["permissions"] == {"contents": "read", "id-token": "write"}
+    read = set(re.findall(r"'(METERING_\w+)'", (BICEP / "main.bicepparam").read_text()))
+    assert read - {"METERING_MARKETPLACE_CERTIFICATE"} == {
+        name for name in deploy["env"] if name.startswith("METERING_")
+    }
+    for job in workflow["jobs"].values():
+        for step in job["steps"]:
+            if run := step.get("run"):
+                subprocess.run(["bash", "-n"], input=run, text=True, check=True)
+
+
+def test_the_workflow_calls_az_with_arguments_that_it_has() -> None:
+    text = (ROOT / ".github" / "workflows" / "deploy.yml").read_text()
+    workflow = yaml.safe_load(text)
+    runs = [step.get("run", "") for step in workflow["jobs"]["deploy"]["steps"]]
+    calls = [
+        shlex.split(call)
+        for run in runs
+        for call in re.findall(r"\baz ([^|;)]+?)(?:\)|\n(?! )|$)", run.replace("\\\n", " "))
+    ]
+    assert len(calls) == 5
+    for call in calls:
+        split(call)
