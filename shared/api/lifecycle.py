@@ -2,6 +2,8 @@
 
 import json
 import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from shared import telemetry
@@ -11,6 +13,8 @@ from shared.api.request import Request
 from shared.domain.errors import FieldError, InvalidInput
 from shared.domain.ids import SubscriptionId, is_guid
 from shared.services.follow_subscription import Followed
+from shared.services.forward import Forward
+from shared.services.handle_operation import HandleOperation, Task
 from shared.services.receive_notice import Notice, ReceiveNotice
 
 MAX_OPERATION_ID = 256
@@ -20,15 +24,24 @@ MAX_OPERATION_ID = 256
 def webhook_response(receive: ReceiveNotice, request: Request) -> Response:
     """200 whatever the action is: an error would bring a flood of repetitions."""
     notice = parse_notice(request.body)
-    known = receive(notice)
+    received = receive(notice)
+    operation, decision = received.operation, received.decision
     telemetry.event(
         "notice_received",
-        level=logging.INFO if known else logging.WARNING,
+        level=logging.INFO if operation else logging.WARNING,
         subscription=notice.subscription,
-        action=notice.action,
-        known=known,
+        operation=notice.operation,
+        action=operation.action if operation else notice.action,
+        known=operation is not None,
+        accepted=decision.accepted if decision else None,
+        reason=(decision.reason or None) if decision else None,
     )
-    return Response(200, json.dumps({"queued": known}))
+    document = {
+        "known": operation is not None,
+        "accepted": decision.accepted if decision else None,
+        "reason": (decision.reason or None) if decision else None,
+    }
+    return Response(200, json.dumps(document))
 
 
 def parse_notice(body: bytes) -> Notice:
@@ -58,11 +71,46 @@ def _guid(document: dict[object, object], name: str, faults: list[FieldError]) -
     return text
 
 
-def parse_lifecycle_message(body: bytes) -> tuple[SubscriptionId, datetime]:
+@dataclass(frozen=True, slots=True)
+class Forwarding:
+    """A message that asks for an event to be forwarded."""
+
+    event: Mapping[str, object]
+    attempt: int
+
+
+def parse_lifecycle_message(body: bytes) -> Task | Forwarding:
     """What the pipeline itself put into the queue."""
     document = json.loads(body)
-    at = datetime.fromisoformat(document["at"]).astimezone(UTC)
-    return SubscriptionId(document["subscription"]), at
+    if "forward" in document:
+        return Forwarding(document["forward"], document["attempt"])
+    return Task(
+        SubscriptionId(document["subscription"]),
+        document["operation"],
+        datetime.fromisoformat(document["at"]).astimezone(UTC),
+        document["action"],
+        document.get("plan", ""),
+        document.get("attempt", 0),
+    )
+
+
+def handle_message(
+    body: bytes, handle: Callable[[], HandleOperation], forward: Callable[[], Forward]
+) -> None:
+    """Do what a message asks for, and log what came of it."""
+    match parse_lifecycle_message(body):
+        case Task() as task:
+            report_followed(handle()(task))
+        case Forwarding(event, attempt):
+            taken = forward()(event, attempt)
+            telemetry.event(
+                "event_forwarded",
+                level=logging.INFO if taken else logging.WARNING,
+                id=event["id"],
+                type=event.get("type"),
+                attempt=attempt,
+                taken=taken,
+            )
 
 
 def report_followed(followed: Followed) -> None:
@@ -73,4 +121,5 @@ def report_followed(followed: Followed) -> None:
         account=followed.account,
         before=followed.before,
         after=followed.after,
+        changes=",".join(followed.changes) or None,
     )

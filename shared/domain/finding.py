@@ -22,6 +22,16 @@ class FindingKind(StrEnum):
     """An account could not be rated or billed."""
     CLOCK_SKEW = "clock-skew"
     """This machine's clock is far from the storage service's."""
+    NEVER_ACTIVATED = "never-activated"
+    """A purchase that nobody has activated yet; Microsoft cancels it after 30 days."""
+    NOT_ADOPTED = "not-adopted"
+    """A subscription that is active at the Marketplace and has no account here."""
+    UNPRICED_PLAN = "unpriced-plan"
+    """A customer is on a Marketplace plan that the catalogue has no price list for."""
+    NOT_FORWARDED = "not-forwarded"
+    """A lifecycle event that the publisher's endpoint did not take."""
+    NOT_RECONCILED = "not-reconciled"
+    """A subscription that could not be brought in line with the Marketplace."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,25 @@
 """Follows the Marketplace: makes our state of a subscription what the Marketplace says it is."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from shared.domain.account import AccountRecord
+from shared.domain.audit import MARKETPLACE
 from shared.domain.errors import ConcurrentUpdate
-from shared.domain.ids import AccountCode, SubscriptionId, shard_of
+from shared.domain.ids import AccountCode, PlanCode, SubscriptionId, shard_of
+from shared.domain.lifecycle.follow import (
+    Observed,
+    changes_between,
+    followed,
+    subscription_of,
+)
+from shared.domain.lifecycle.operation import Action
 from shared.domain.lifecycle.purchase import MarketplaceSubscription
-from shared.domain.lifecycle.subscription import Subscription, SubscriptionStatus
-from shared.domain.period import hour_of
+from shared.domain.lifecycle.subscription import SubscriptionStatus
+from shared.domain.period import cell_minutes, hour_of
 from shared.ports import Accounts, AgendaEntry, Clock, Fulfillment, Ledger, PutAgenda
+from shared.services.chronicle import Chronicle
+from shared.services.directory import CatalogCache
 
 ATTEMPTS = 5
 
@@ -22,11 +32,24 @@ class Followed:
     account: AccountCode | None
     before: SubscriptionStatus | None = None
     after: SubscriptionStatus | None = None
+    changes: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
-        """Whether our state was another one."""
-        return self.before is not self.after
+        """Whether anything of ours was another."""
+        return bool(self.changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What is known about when something happened: ``at`` is the time of ``action``, or of
+    whatever changed when that is empty. ``known_active`` is the last moment at which the
+    Marketplace was seen to have the subscription."""
+
+    at: datetime | None = None
+    action: str = ""
+    plan: str = ""
+    known_active: datetime | None = None
 
 
 class FollowSubscription:
@@ -34,14 +57,24 @@ class FollowSubscription:
     reordered and forged notices change nothing they should not."""
 
     def __init__(
-        self, fulfillment: Fulfillment, accounts: Accounts, ledger: Ledger, clock: Clock
+        self,
+        fulfillment: Fulfillment,
+        accounts: Accounts,
+        ledger: Ledger,
+        catalogs: CatalogCache,
+        clock: Clock,
+        chronicle: Chronicle,
     ) -> None:
         self._fulfillment = fulfillment
         self._accounts = accounts
         self._ledger = ledger
+        self._catalogs = catalogs
         self._clock = clock
+        self._chronicle = chronicle
 
-    def __call__(self, subscription: SubscriptionId, at: datetime | None = None) -> Followed:
+    def __call__(
+        self, subscription: SubscriptionId, at: datetime | None = None, hint: Hint | None = None
+    ) -> Followed:
         """Bring our record up to date; ``at`` is when the change happened, if it is known.
 
         A subscription without account is left alone: it was never activated here.
@@ -51,12 +84,13 @@ class FollowSubscription:
         if account is None or theirs is None:
             return Followed(subscription, account)
         now = self._clock.now()
-        moment = now if at is None else min(at, now)
+        hint = hint or Hint(at)
         for _ in range(ATTEMPTS):
             stored = self._accounts.load(account)
             if stored is None:
                 return Followed(subscription, account)
-            record = _updated(stored.value, theirs, moment)
+            record = followed(stored.value, self._observed(stored.value, theirs, now, hint))
+            result = self._noted(stored.value, record, subscription, hint.at or now)
             try:
                 if record != stored.value:
                     self._accounts.save(record, stored.etag)
@@ -64,48 +98,39 @@ class FollowSubscription:
                 continue
             entry = AgendaEntry(hour_of(now), account)
             self._ledger.write(shard_of(account), [PutAgenda(entry)])
-            return Followed(
-                subscription,
-                account,
-                _status(stored.value, subscription),
-                _status(record, subscription),
-            )
+            return result
         raise ConcurrentUpdate(f"account {account} keeps changing")
 
+    def _observed(
+        self, record: AccountRecord, theirs: MarketplaceSubscription, now: datetime, hint: Hint
+    ) -> Observed:
+        any_action = not hint.action
+        ended = any_action or hint.action == Action.UNSUBSCRIBE
+        replanned = any_action or (
+            hint.action == Action.CHANGE_PLAN and hint.plan in ("", theirs.plan)
+        )
+        catalog = self._catalogs.current()
+        plan = catalog.plan_for(theirs.offer, theirs.plan) if catalog else None
+        zone = record.account.time_zone or (catalog.organization.time_zone if catalog else "UTC")
+        return Observed(
+            theirs,
+            now,
+            None if plan is None else PlanCode(plan.code),
+            cell_minutes(zone),
+            ended=hint.at if ended else None,
+            replanned=hint.at if replanned else None,
+            known_active=hint.known_active,
+        )
 
-def _status(record: AccountRecord, id_: SubscriptionId) -> SubscriptionStatus | None:
-    return next((s.status for s in record.subscriptions if s.id == id_), None)
-
-
-def _updated(
-    record: AccountRecord, theirs: MarketplaceSubscription, moment: datetime
-) -> AccountRecord:
-    """The record with the Marketplace's status."""
-    subscriptions = tuple(
-        _followed(ours, theirs.status, moment, tried=bool(record.plans))
-        if ours.id == theirs.id and _can_follow(ours.status, theirs.status)
-        else ours
-        for ours in record.subscriptions
-    )
-    return replace(record, subscriptions=subscriptions)
-
-
-def _followed(
-    ours: Subscription, to: SubscriptionStatus, moment: datetime, *, tried: bool
-) -> Subscription:
-    """Ours in the state ``to``, reached by moves the life cycle knows.
-
-    An activation that was tried here and has no answer began when it was tried: all usage since
-    then is due, whenever its success is learnt.
-    """
-    if ours.status is SubscriptionStatus.PENDING:
-        if tried:
-            ours = ours.moved(SubscriptionStatus.SUBSCRIBED, ours.spells[0].start)
-        elif to is SubscriptionStatus.SUSPENDED:
-            ours = ours.moved(SubscriptionStatus.SUBSCRIBED, moment)
-    return ours.moved(to, moment)
-
-
-def _can_follow(ours: SubscriptionStatus, theirs: SubscriptionStatus) -> bool:
-    """A cancelled subscription never comes back, and pending means the Marketplace is late."""
-    return ours is not SubscriptionStatus.UNSUBSCRIBED and theirs is not SubscriptionStatus.PENDING
+    def _noted(
+        self, before: AccountRecord, after: AccountRecord, id_: SubscriptionId, at: datetime
+    ) -> Followed:
+        """Audit and forward what is about to change."""
+        old, new = subscription_of(before, id_), subscription_of(after, id_)
+        code = after.account.code
+        if old is None or new is None:
+            return Followed(id_, code)
+        changes = changes_between(old, new, at)
+        self._chronicle.changed(code, new, changes, MARKETPLACE)
+        names = tuple(change.what for change in changes)
+        return Followed(id_, code, old.status, new.status, names)

@@ -1,0 +1,221 @@
+"""Sets an account up for a subscription, in the one order in which nothing is billed wrongly."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from shared.domain.account import Account, AccountPlan, AccountRecord
+from shared.domain.errors import Conflict, NotFound
+from shared.domain.ids import AccountCode, PlanCode, Resource, shard_of
+from shared.domain.lifecycle.follow import (
+    attachment_id,
+    changes_between,
+    subscription_of,
+)
+from shared.domain.lifecycle.purchase import MarketplaceSubscription
+from shared.domain.lifecycle.subscription import PlanSpell, Subscription, SubscriptionStatus
+from shared.domain.metering.slots import MARKETPLACE_WINDOW
+from shared.domain.period import cell_minutes, cell_of, hour_of
+from shared.ports import Accounts, AgendaEntry, Clock, Fulfillment, Ledger, PutAgenda, Versioned
+from shared.services.chronicle import Chronicle
+from shared.services.directory import CatalogCache
+
+type Step = Callable[[AccountRecord, PlanCode], None]
+"""Something to do for an account that gets a plan; done again after any failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What else belongs to a purchase: before the plan (credits), and after it (charges)."""
+
+    before_plan: tuple[Step, ...] = ()
+    after_plan: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Whom to set up: the account, who asks, and the buyer's answers."""
+
+    account: AccountCode
+    actor: str
+    answers: Mapping[str, str] = field(default_factory=dict)
+
+
+class SetUp:
+    """Account → credits → plan → scheduled charges → activation; each step can be repeated.
+
+    The account is stored and entered into the agenda before the Marketplace is asked to
+    activate: whatever fails, no subscription is ever charged for without an account, and
+    repeating finds everything in place.
+    """
+
+    def __init__(
+        self,
+        fulfillment: Fulfillment,
+        accounts: Accounts,
+        ledger: Ledger,
+        catalogs: CatalogCache,
+        clock: Clock,
+        chronicle: Chronicle,
+        steps: Steps = Steps(),
+    ) -> None:
+        self._fulfillment = fulfillment
+        self._accounts = accounts
+        self._ledger = ledger
+        self._catalogs = catalogs
+        self._clock = clock
+        self._chronicle = chronicle
+        self._steps = steps
+
+    def price_list(self, bought: MarketplaceSubscription) -> tuple[PlanCode, str]:
+        """Code and name of our plan for what was bought. Raises ``NotFound``."""
+        catalog = self._catalogs.current()
+        plan = catalog.plan_for(bought.offer, bought.plan) if catalog else None
+        if plan is None:
+            raise NotFound(f"the catalogue has no plan for {bought.offer}/{bought.plan}")
+        return plan.code, plan.name or plan.code
+
+    def __call__(self, bought: MarketplaceSubscription, wanted: Wanted) -> AccountRecord:
+        """Set up, and start billing where the Marketplace has not started it.
+
+        Raises ``Conflict`` for a cancelled subscription, and when the account is paid for by
+        another one.
+        """
+        if bought.status is SubscriptionStatus.UNSUBSCRIBED:
+            raise Conflict("this subscription was cancelled and cannot be activated")
+        plan, _ = self.price_list(bought)
+        code = self._accounts.link(bought.id, wanted.account)
+        if code != wanted.account and wanted.account != AccountCode(bought.id):
+            raise Conflict(f"subscription {bought.id} belongs to account {code}")
+        stored = self._accounts.load(code) or self._create(code, bought, wanted)
+        ours = subscription_of(stored.value, bought.id)
+        if ours is None:
+            stored = self._succeed(stored, bought, wanted)
+            ours = stored.value.subscriptions[-1]
+        if ours is not stored.value.subscriptions[-1]:
+            raise Conflict(f"account {code} is paid for by another subscription")
+        if ours.status is not SubscriptionStatus.PENDING:
+            return stored.value
+        tried = any(p.id == attachment_id(ours, 1) for p in stored.value.plans)
+        if bought.status is SubscriptionStatus.PENDING or not tried:
+            stored = self._attach(stored, bought, plan, wanted)
+        if bought.status is SubscriptionStatus.PENDING:
+            self._fulfillment.activate(bought.id, bought.plan, bought.quantity)
+        return self._started(stored, bought.status, wanted.actor)
+
+    def _create(
+        self, code: AccountCode, bought: MarketplaceSubscription, wanted: Wanted
+    ) -> Versioned[AccountRecord]:
+        sold = _sold(bought, wanted, self._clock.now())
+        record = AccountRecord(Account(code, bought.name), subscriptions=(sold,))
+        return Versioned(record, self._accounts.create(record))
+
+    def _succeed(
+        self, stored: Versioned[AccountRecord], bought: MarketplaceSubscription, wanted: Wanted
+    ) -> Versioned[AccountRecord]:
+        """Let a new subscription pay for an account whose last one is over and settled.
+
+        Raises ``Conflict`` until then: what the old one owes is only reported while it is the
+        one that pays.
+        """
+        record, now = stored.value, self._clock.now()
+        old = record.subscription
+        if old is not None and not self._settled(record.account.code, old, now):
+            raise Conflict(
+                f"account {record.account.code} still has subscription {old.id}: link the new one "
+                "once the old one has ended and its last usage was reported, at most a day later"
+            )
+        sold = _sold(bought, wanted, now)
+        record = replace(record, subscriptions=(*record.subscriptions, sold))
+        return Versioned(record, self._accounts.save(record, stored.etag))
+
+    def _settled(self, code: AccountCode, old: Subscription, now: datetime) -> bool:
+        if old.status is not SubscriptionStatus.UNSUBSCRIBED or old.end is None:
+            return False
+        if now - old.end > MARKETPLACE_WINDOW or old.start is None:
+            return True
+        rows = self._ledger.rows(shard_of(code), Resource(old.id)).values()
+        return bool(rows) and all(row.value.flushed and row.value.open_hour is None for row in rows)
+
+    def _attach(
+        self,
+        stored: Versioned[AccountRecord],
+        bought: MarketplaceSubscription,
+        plan: PlanCode,
+        wanted: Wanted,
+    ) -> Versioned[AccountRecord]:
+        """Attach the plan, with credits before and charges after it, and note the start: should
+        the answer to the activation be lost, this is when it began."""
+        for step in self._steps.before_plan:
+            step(stored.value, plan)
+        now = self._clock.now()
+        record = stored.value
+        ours = replace(
+            record.subscriptions[-1],
+            spells=(PlanSpell(bought.plan, now),),
+            answers=dict(wanted.answers) or record.subscriptions[-1].answers,
+            quantity=bought.quantity,
+        )
+        cell = self._cell(record, now)
+        others = tuple(_ended(p, cell) for p in record.plans if not _is_of(p, ours))
+        attachment = AccountPlan(attachment_id(ours, 1), plan, cell)
+        record = replace(
+            record,
+            plans=(*(p for p in others if p.end is None or p.start < p.end), attachment),
+            subscriptions=(*record.subscriptions[:-1], ours),
+        )
+        stored = Versioned(record, self._accounts.save(record, stored.etag))
+        for step in self._steps.after_plan:
+            step(record, plan)
+        self._look_at(record.account.code)
+        return stored
+
+    def _started(
+        self, stored: Versioned[AccountRecord], theirs: SubscriptionStatus, actor: str
+    ) -> AccountRecord:
+        """Active from when it was tried; suspended as well where the Marketplace says so."""
+        record = stored.value
+        pending = record.subscriptions[-1]
+        active = pending.moved(SubscriptionStatus.SUBSCRIBED, pending.spells[0].start)
+        if theirs is SubscriptionStatus.SUSPENDED:
+            active = active.moved(theirs, self._clock.now())
+        code = record.account.code
+        changes = changes_between(pending, active, active.spells[0].start)
+        self._chronicle.changed(code, active, changes, actor)
+        record = replace(record, subscriptions=(*record.subscriptions[:-1], active))
+        self._accounts.save(record, stored.etag)
+        self._look_at(code)
+        return record
+
+    def _look_at(self, code: AccountCode) -> None:
+        entry = AgendaEntry(hour_of(self._clock.now()), code)
+        self._ledger.write(shard_of(code), [PutAgenda(entry)])
+
+    def _cell(self, record: AccountRecord, moment: datetime) -> datetime:
+        catalog = self._catalogs.current()
+        zone = record.account.time_zone or (catalog.organization.time_zone if catalog else "UTC")
+        return cell_of(moment, cell_minutes(zone))
+
+
+def _sold(bought: MarketplaceSubscription, wanted: Wanted, now: datetime) -> Subscription:
+    return Subscription(
+        id=bought.id,
+        offer=bought.offer,
+        spells=(PlanSpell(bought.plan, now),),
+        status=SubscriptionStatus.PENDING,
+        name=bought.name,
+        quantity=bought.quantity,
+        term_start=bought.term_start,
+        term_end=bought.term_end,
+        term_unit=bought.term_unit,
+        answers=dict(wanted.answers),
+    )
+
+
+def _is_of(plan: AccountPlan, ours: Subscription) -> bool:
+    return plan.id == attachment_id(ours, 1)
+
+
+def _ended(plan: AccountPlan, at: datetime) -> AccountPlan:
+    """The plan of an earlier subscription, over when the new one begins."""
+    return replace(plan, end=at) if plan.end is None or plan.end > at else plan
