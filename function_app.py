@@ -13,6 +13,7 @@ from functions import (
     metering,
     parked,
     serviceusers,
+    subscriptions,
     usage,
 )
 
@@ -22,6 +23,7 @@ for module in (
     usage,
     metering,
     lifecycle,
+    subscriptions,
     catalog,
     accounts,
     adjustments,

@@ -3,17 +3,21 @@
 import azure.functions as func
 
 from shared.api.http import respond
-from shared.api.lifecycle import (
-    parse_lifecycle_message,
-    report_followed,
-    webhook_response,
-)
+from shared.api.lifecycle import handle_message, webhook_response
 from shared.api.problem import Response
 from shared.api.request import Request
 from shared.bootstrap import app
-from shared.console.landing import activated_page, offer_page
+from shared.console.landing import LandingPage, Look
 
 blueprint = func.Blueprint()
+
+
+def _landing() -> LandingPage:
+    settings = app().settings
+    look = Look(
+        app().queries.publisher(), settings.product_url, settings.support_url, not settings.local
+    )
+    return LandingPage(app().activate, app().sign_in, look)
 
 
 @blueprint.route(route="landing", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
@@ -21,8 +25,7 @@ def get_landing(req: func.HttpRequest) -> func.HttpResponse:
     """Show a buyer what the Marketplace says was bought."""
 
     def handle(request: Request) -> Response:
-        token = request.query.get("token", "")
-        return offer_page(token, lambda: app().activate.resolve(token))
+        return _landing().show(request.query.get("token", ""), request.headers)
 
     return respond(req, handle)
 
@@ -32,8 +35,7 @@ def post_landing(req: func.HttpRequest) -> func.HttpResponse:
     """Set the account up and start billing."""
 
     def handle(request: Request) -> Response:
-        token = request.form.get("token", "")
-        return activated_page(token, lambda: app().activate(token))
+        return _landing().confirm(request.form, request.headers)
 
     return respond(req, handle)
 
@@ -52,7 +54,6 @@ def post_webhook(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.service_bus_queue_trigger(
     arg_name="message", queue_name="lifecycle", connection="ServiceBus", is_sessions_enabled=True
 )
-def follow_subscription(message: func.ServiceBusMessage) -> None:
-    """Make our state what the Marketplace says; one subscription's notices come in order."""
-    subscription, at = parse_lifecycle_message(message.get_body())
-    report_followed(app().follow_subscription(subscription, at))
+def take_lifecycle(message: func.ServiceBusMessage) -> None:
+    """Follow an operation to its end, or forward an event; one session's come in order."""
+    handle_message(message.get_body(), lambda: app().handle_operation, lambda: app().forward)

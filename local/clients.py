@@ -1,12 +1,14 @@
 """The local tools' way to the product's HTTP API and to the Marketplace simulator."""
 
+import html
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import urlsplit
 
 import requests
 
@@ -31,6 +33,14 @@ def checked(response: requests.Response) -> Json:
     if "json" not in response.headers.get("Content-Type", ""):
         return response.text
     return json.loads(response.text, parse_float=Decimal)
+
+
+def form_of(page: str) -> dict[str, str]:
+    """The hidden fields of a page's form. Raises ``CallFailed`` when there are none."""
+    found = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', page)
+    if not found:
+        raise CallFailed(f"the page has no form\n{page[-2000:]}")
+    return {name: html.unescape(value) for name, value in found}
 
 
 class Simulator:
@@ -159,11 +169,15 @@ class Product:
         return checked(self.send("GET", path))
 
     def confirm(self, landing_page: str) -> None:
-        """What the buyer does on the landing page: look at it and send its form."""
-        checked(self._session.get(landing_page, timeout=TIMEOUT_SECONDS))
-        page, _, token = landing_page.partition("?token=")
-        form = {"token": unquote(token)}
-        checked(self._session.post(page, data=form, timeout=TIMEOUT_SECONDS))
+        """What the buyer does: sign in, look at the landing page, fill in its form, send it."""
+        browser = requests.Session()
+        page = browser.get(landing_page, timeout=TIMEOUT_SECONDS)
+        if urlsplit(page.url).path == "/sign-in":
+            page = browser.get(f"{page.url}&who=buyer", timeout=TIMEOUT_SECONDS)
+        form = form_of(checked(page))
+        if "contact" in page.text:
+            form["field-contact"] = "buyer@customer.example"
+        checked(browser.post(f"{self.url}/landing", data=form, timeout=TIMEOUT_SECONDS))
 
     def run_completed(self, since: datetime) -> bool:
         """Whether every shard has completed a run that began at ``since`` or later."""

@@ -75,11 +75,15 @@ type Announce = Callable[[str, str, str], None]
 
 @contextlib.contextmanager
 def running_stack(
-    directory: Path, announce: Announce, ports: Ports = ANY_PORTS
+    directory: Path,
+    announce: Announce,
+    ports: Ports = ANY_PORTS,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[Stack, Processes]]:
     """A stack for as long as the context lasts; logs, clock and settings are in ``directory``.
 
-    Raises ``ProcessFailed``, or ``AzuriteMissing``.
+    ``settings`` of the app are added to the usual ones. Raises ``ProcessFailed``, or
+    ``AzuriteMissing``.
     """
     directory.mkdir(parents=True, exist_ok=True)
     clock = directory / "clock"
@@ -103,7 +107,7 @@ def running_stack(
             service_bus=str(service_bus["connectionString"]),
             directory=str(directory),
         )
-        functions = _start_app(processes, stack, port)
+        functions = _start_app(processes, stack, port, settings or {})
         announce("Functions", url, f"{functions} functions")
         yield stack, processes
 
@@ -124,6 +128,8 @@ def app_settings(stack: Stack) -> dict[str, str]:
         "USAGE_GRACE_HOURS": "1",
         "EVENT_RETENTION_DAYS": "42",
         "LOCAL_CLOCK_FILE": str(stack.clock_file),
+        "LOCAL_SIGN_IN_URL": stack.marketplace,
+        "LANDING_FIELDS": "company=Company; contact*=Contact e-mail",
     }
 
 
@@ -157,9 +163,9 @@ def _start_marketplace(processes: Processes, ports: Ports, clock: Path, url: str
     return str(processes.start("marketplace", command, _ambient())["url"])
 
 
-def _start_app(processes: Processes, stack: Stack, port: int) -> int:
+def _start_app(processes: Processes, stack: Stack, port: int, settings: Mapping[str, str]) -> int:
     file = Path(stack.directory) / "settings.json"
-    values = {"IsEncrypted": False, "Values": app_settings(stack)}
+    values = {"IsEncrypted": False, "Values": {**app_settings(stack), **settings}}
     file.write_text(json.dumps(values, indent=2), encoding="utf-8")
     command = _python(
         "local.host", "--app", str(ROOT), "--port", str(port), "--settings", str(file)

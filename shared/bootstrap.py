@@ -15,25 +15,35 @@ from shared import telemetry
 from shared.config import Settings, load_settings
 from shared.domain.errors import InvalidInput, Misconfigured
 from shared.services.activate import Activate
+from shared.services.adopt import Adopt
+from shared.services.answer_operation import AnswerOperation
 from shared.services.audit import Audit, TendTables
 from shared.services.catalog import PutCatalog
+from shared.services.chronicle import Chronicle
 from shared.services.daily import Daily
 from shared.services.dead_letters import TendDeadLetters
 from shared.services.directory import CatalogCache, Directory
+from shared.services.erase_account import EraseAccount
 from shared.services.fold import Fold
 from shared.services.follow_subscription import FollowSubscription
+from shared.services.forward import Forward
+from shared.services.handle_operation import HandleOperation
 from shared.services.ingest_usage import IngestUsage
+from shared.services.publisher_actions import PublisherActions
 from shared.services.queries import Queries
 from shared.services.rate_account import RateAccount
 from shared.services.receive_notice import ReceiveNotice
+from shared.services.reconcile_subscriptions import ReconcileSubscriptions
 from shared.services.reconcile_usage import ReconcileUsage
 from shared.services.refund import RecordRefund
 from shared.services.replay_parked import ReplayParked
 from shared.services.run_shard import RunShard
 from shared.services.runs import StartRun
 from shared.services.service_users import ManageServiceUsers
+from shared.services.set_up import SetUp
 from shared.services.settle_uncertain import SettleUncertain
 from shared.services.submit import Breaker, Submit
+from shared.services.subscription_queries import SubscriptionQueries
 from shared.services.take_message import TakeMessage
 from shared.services.usage_writer import UsageWriter
 
@@ -50,8 +60,11 @@ if TYPE_CHECKING:
     from shared.marketplace.transport import Transport
     from shared.messaging.connection import Connection
     from shared.messaging.publisher import ServiceBusMessages
+    from shared.ports import SignIn
     from shared.storage.accounts import TableAccounts
+    from shared.storage.audit_trail import TableAuditTrail
     from shared.storage.catalogs import TableCatalogs
+    from shared.storage.checkpoints import TableCheckpoints
     from shared.storage.clock import StorageClock
     from shared.storage.findings import TableFindings
     from shared.storage.ledger import TableLedger
@@ -59,6 +72,7 @@ if TYPE_CHECKING:
     from shared.storage.refusals import TableRefusals
     from shared.storage.runs import TableRuns
     from shared.storage.service_users import TableServiceUsers
+    from shared.storage.subscription_operations import TableOperations
     from shared.storage.tables import Tables
     from shared.storage.usage_log import TableUsageLog
     from shared.threads import ThreadTasks
@@ -150,6 +164,24 @@ class App:
         return TableFindings(self._tables)
 
     @cached_property
+    def _operations(self) -> TableOperations:
+        from shared.storage.subscription_operations import TableOperations
+
+        return TableOperations(self._tables)
+
+    @cached_property
+    def _audit_trail(self) -> TableAuditTrail:
+        from shared.storage.audit_trail import TableAuditTrail
+
+        return TableAuditTrail(self._tables)
+
+    @cached_property
+    def _checkpoints(self) -> TableCheckpoints:
+        from shared.storage.checkpoints import TableCheckpoints
+
+        return TableCheckpoints(self._tables)
+
+    @cached_property
     def _service_users(self) -> TableServiceUsers:
         from shared.storage.service_users import TableServiceUsers
 
@@ -158,18 +190,15 @@ class App:
     @cached_property
     def _transport(self) -> Transport:
         from shared.identity.assertion import CertificateAssertion
-        from shared.marketplace.tokens import ClientCertificate, MarketplaceTokens, proof_of
+        from shared.marketplace.tokens import MarketplaceTokens, proof_of
         from shared.marketplace.transport import Transport
 
         settings = self.settings
-        certificate = settings.marketplace_certificate
         tokens = MarketplaceTokens(
             settings.entra_url,
             settings.marketplace_tenant_id,
             settings.marketplace_client_id,
-            ClientCertificate(CertificateAssertion(certificate))
-            if certificate
-            else proof_of(settings),
+            proof_of(settings, CertificateAssertion),
         )
         return Transport(settings.marketplace_url, tokens, correlation=_correlation)
 
@@ -307,22 +336,129 @@ class App:
         """Replaces the catalogue."""
         return PutCatalog(self._catalogs, self._accounts, self._ledger, self.clock)
 
+    # --- the life of subscriptions -----------------------------------------------------------
+
+    @cached_property
+    def _chronicle(self) -> Chronicle:
+        forwarding = bool(self.settings.forward_url)
+        return Chronicle(self._audit_trail, self._messages, forwarding)
+
+    @cached_property
+    def _set_up(self) -> SetUp:
+        return SetUp(
+            self._fulfillment,
+            self._accounts,
+            self._ledger,
+            self._catalog_cache,
+            self.clock,
+            self._chronicle,
+        )
+
+    @cached_property
+    def sign_in(self) -> SignIn:
+        """How people sign in to the landing page."""
+        from shared.identity.buyers import sign_in_of
+        from shared.identity.entra import keys_url
+
+        settings = self.settings
+        url = keys_url(settings.entra_url, settings.marketplace_tenant_id)
+        return sign_in_of(settings, url, self.clock.now)
+
     @cached_property
     def activate(self) -> Activate:
         """Turns a purchase into an account."""
-        return Activate(
-            self._fulfillment, self._accounts, self._ledger, self._catalog_cache, self.clock
+        return Activate(self._fulfillment, self._set_up, self.settings.landing_fields)
+
+    @cached_property
+    def adopt(self) -> Adopt:
+        """Sets up a subscription at the publisher's word."""
+        return Adopt(self._fulfillment, self._set_up)
+
+    @cached_property
+    def _answer_operation(self) -> AnswerOperation:
+        return AnswerOperation(
+            self._fulfillment,
+            self._operations,
+            self._accounts,
+            self._catalog_cache,
+            self.clock,
+            self.settings.max_quantity,
         )
 
     @cached_property
     def receive_notice(self) -> ReceiveNotice:
         """Receives notices of Partner Center."""
-        return ReceiveNotice(self._fulfillment, self._messages, self.clock)
+        return ReceiveNotice(self._fulfillment, self._answer_operation, self._messages, self.clock)
 
     @cached_property
-    def follow_subscription(self) -> FollowSubscription:
-        """Makes our state what the Marketplace says."""
-        return FollowSubscription(self._fulfillment, self._accounts, self._ledger, self.clock)
+    def _follow_subscription(self) -> FollowSubscription:
+        return FollowSubscription(
+            self._fulfillment,
+            self._accounts,
+            self._ledger,
+            self._catalog_cache,
+            self.clock,
+            self._chronicle,
+        )
+
+    @cached_property
+    def handle_operation(self) -> HandleOperation:
+        """Follows an operation to its end."""
+        return HandleOperation(
+            self._fulfillment,
+            self._operations,
+            self._answer_operation,
+            self._follow_subscription,
+            self._messages,
+            self.clock,
+        )
+
+    @cached_property
+    def forward(self) -> Forward:
+        """Forwards lifecycle events to the publisher's endpoint."""
+        from shared.messaging.forwarder import HttpForwarder
+
+        forwarder = HttpForwarder(self.settings, self.clock.now)
+        return Forward(forwarder, self._messages, self._findings, self.clock)
+
+    @cached_property
+    def reconcile_subscriptions(self) -> ReconcileSubscriptions:
+        """Compares every subscription with the Marketplace's list."""
+        return ReconcileSubscriptions(
+            self._fulfillment,
+            self._accounts,
+            self._operations,
+            self._follow_subscription,
+            self.handle_operation,
+            self._findings,
+            self._checkpoints,
+            self.clock,
+        )
+
+    @cached_property
+    def publisher_actions(self) -> PublisherActions:
+        """What the publisher asks of the Marketplace for a customer."""
+        return PublisherActions(
+            self._fulfillment,
+            self._accounts,
+            self._operations,
+            self.handle_operation,
+            self._catalog_cache,
+            self._messages,
+            self.clock,
+            self._chronicle,
+            self.settings.max_quantity,
+        )
+
+    @cached_property
+    def erase_account(self) -> EraseAccount:
+        """Erases the personal data of a customer that has left."""
+        return EraseAccount(self._accounts, self._parking, self.clock, self._chronicle)
+
+    @cached_property
+    def subscriptions(self) -> SubscriptionQueries:
+        """Answers questions about subscriptions."""
+        return SubscriptionQueries(self._accounts, self._operations, self._audit_trail)
 
     @cached_property
     def queries(self) -> Queries:

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from shared.domain.errors import FieldError, InvalidInput
+from shared.domain.lifecycle.landing import LandingField, parse_fields
 
 MARKETPLACE_RESOURCE = "20e940b3-4c77-4b0b-9a53-9e16a1b010a7"
 """Entra's id of the Marketplace API (pc-saas-registration)."""
@@ -28,6 +29,10 @@ class Settings:
     runs; in Azure the managed identity ``identity_client_id`` opens the doors. A Marketplace
     application of another tenant, which cannot trust it, proves itself by
     ``marketplace_certificate``: certificate and private key in one PEM.
+
+    ``app_service_auth`` says that App Service authentication is on, so that its headers may be
+    believed. ``forward_url`` is the publisher's endpoint for lifecycle events, on one of
+    ``forward_hosts``; ``max_quantity`` limits the seats of a subscription.
     """
 
     tables_endpoint: str = ""
@@ -46,6 +51,15 @@ class Settings:
     usage_grace: timedelta = timedelta(hours=1)
     event_retention: timedelta = timedelta(days=42)
     local_clock_file: Path | None = None
+    app_service_auth: bool = False
+    local_sign_in_url: str = ""
+    landing_fields: tuple[LandingField, ...] = ()
+    product_url: str = ""
+    support_url: str = ""
+    max_quantity: int = 1_000_000
+    forward_url: str = ""
+    forward_hosts: frozenset[str] = frozenset()
+    forward_secret: str = field(default="", repr=False)
 
     @property
     def local(self) -> bool:
@@ -97,7 +111,17 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         usage_grace=grace,
         event_retention=retention,
         local_clock_file=Path(clock) if clock else None,
+        app_service_auth=_switch(text("APP_SERVICE_AUTH", text("WEBSITE_AUTH_ENABLED"))),
+        local_sign_in_url=text("LOCAL_SIGN_IN_URL").rstrip("/"),
+        landing_fields=_landing_fields(text("LANDING_FIELDS"), faults),
+        product_url=_link(text("PRODUCT_URL"), "PRODUCT_URL", faults),
+        support_url=_link(text("SUPPORT_URL"), "SUPPORT_URL", faults),
+        max_quantity=int(_number(text("MAX_QUANTITY", "1e6"), "MAX_QUANTITY", 1, 10**9, faults)),
+        forward_url=text("FORWARD_URL"),
+        forward_hosts=frozenset(text("FORWARD_HOSTS").lower().replace(",", " ").split()),
+        forward_secret=text("FORWARD_SECRET"),
     )
+    faults += _contradictions(settings)
     if clock and not settings.local:
         faults.append(FieldError("/LOCAL_CLOCK_FILE", "time moves only with storage on loopback"))
     if faults:
@@ -115,3 +139,50 @@ def _number(text: str, name: str, least: int, most: int, faults: list[FieldError
         faults.append(FieldError(f"/{name}", f"must be a number from {least} to {most}"))
         return least
     return number
+
+
+def _switch(text: str) -> bool:
+    return text.lower() in {"on", "true", "1"}
+
+
+def _landing_fields(text: str, faults: list[FieldError]) -> tuple[LandingField, ...]:
+    try:
+        return parse_fields(text)
+    except ValueError as exc:
+        faults.append(FieldError("/LANDING_FIELDS", str(exc)))
+        return ()
+
+
+def _link(text: str, name: str, faults: list[FieldError]) -> str:
+    """An address that a page may link to."""
+    if text and urlsplit(text).scheme not in {"https", "mailto"}:
+        faults.append(FieldError(f"/{name}", "must begin with https:// or mailto:"))
+        return ""
+    return text
+
+
+MIN_SECRET = 32
+
+
+def _contradictions(settings: Settings) -> list[FieldError]:
+    """What is wrong with settings together."""
+    faults: list[FieldError] = []
+    if settings.marketplace_client_secret and settings.marketplace_certificate:
+        message = "set MARKETPLACE_CLIENT_SECRET or MARKETPLACE_CERTIFICATE, not both"
+        faults.append(FieldError("/MARKETPLACE_CERTIFICATE", message))
+    if not settings.forward_url:
+        return faults
+    try:
+        parts = urlsplit(settings.forward_url)
+        host = parts.hostname or ""
+        allowed = host in settings.forward_hosts and not (parts.username or parts.password)
+    except ValueError:
+        allowed, host, parts = False, "", urlsplit("")
+    encrypted = parts.scheme == "https" or (settings.local and host in LOOPBACK)
+    if not allowed or not encrypted:
+        message = "must be an https URL without credentials on one of FORWARD_HOSTS"
+        faults.append(FieldError("/FORWARD_URL", message))
+    if len(settings.forward_secret) < MIN_SECRET:
+        message = f"must have at least {MIN_SECRET} characters"
+        faults.append(FieldError("/FORWARD_SECRET", message))
+    return faults

@@ -20,6 +20,7 @@ from shared.domain.finding import Finding, FindingKind
 from shared.domain.grants import AdHocCharge, Credit, Prepayment
 from shared.domain.ids import AccountCode, MeterCode, Resource, Shard, SubscriptionId
 from shared.domain.lifecycle.available_plan import AvailablePlan
+from shared.domain.lifecycle.buyer import Buyer
 from shared.domain.lifecycle.operation import Operation, OperationRecord, OperationStatus
 from shared.domain.lifecycle.purchase import MarketplaceSubscription, Purchase
 from shared.domain.lifecycle.subscription import Subscription
@@ -748,6 +749,22 @@ class DeadLetters(Protocol):
 
     def replay(self, queue: str, limit: int) -> int:
         """Send up to ``limit`` dead letters again, oldest first; returns how many."""
+        ...
+
+
+class SignIn(Protocol):
+    """How people sign in to the landing page."""
+
+    def buyer(self, headers: Mapping[str, str]) -> Buyer | None:
+        """Who sends a request; ``None`` for someone who is not signed in."""
+        ...
+
+    def sign_in_url(self, back: str) -> str:
+        """Where to send someone who is not; ``back`` is the path to return to."""
+        ...
+
+    def sign_out_url(self, back: str) -> str:
+        """Where to go to sign in as somebody else."""
         ...
 
 

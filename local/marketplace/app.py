@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from local.marketplace import commands, control, entra_api, fulfillment, metering, page
+from local.marketplace import commands, control, entra_api, fulfillment, metering, page, sign_in
 from local.marketplace.connections import Connections
 from local.marketplace.control import Desk
 from local.marketplace.faults import Target
@@ -78,6 +78,7 @@ _CONTROL: Final[tuple[tuple[str, str, Order], ...]] = (
     ("POST", "/control/entra/token", control.mint),
     ("POST", "/control/reset", control.reset),
     ("GET", "/", page.show),
+    ("GET", "/sign-in", sign_in.sign_in),
     ("POST", "/page/{verb}", page.submit),
 )
 

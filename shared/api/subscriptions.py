@@ -14,7 +14,7 @@ from shared.api.problem import Response
 from shared.api.request import Request
 from shared.domain.account import AccountRecord
 from shared.domain.errors import FieldError, InvalidInput
-from shared.domain.ids import AccountCode, SubscriptionId, is_guid
+from shared.domain.ids import AccountCode, SubscriptionId, is_code, is_guid
 from shared.domain.lifecycle.operation import OperationRecord
 from shared.domain.lifecycle.subscription import Subscription
 from shared.domain.wire import WIRE
@@ -55,6 +55,14 @@ def subscription_id(request: Request) -> SubscriptionId:
     if not is_guid(text):
         raise InvalidInput("a subscription's id is a GUID")
     return SubscriptionId(text)
+
+
+def account_code(request: Request) -> AccountCode:
+    """The account of the path. Raises ``InvalidInput`` for what is no code."""
+    text = request.route["code"]
+    if not is_code(text):
+        raise InvalidInput("this is no account's code")
+    return AccountCode(text)
 
 
 def read_plan(request: Request) -> str:

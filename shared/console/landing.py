@@ -1,63 +1,44 @@
 """The landing page: what a buyer sees between the Azure Marketplace and the product."""
 
-from collections.abc import Callable
+import hmac
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from shared.api.problem import Response
+from shared.console.advice import Advice, advice_for
 from shared.domain.account import AccountRecord
-from shared.domain.errors import Conflict, InvalidInput, MeteringError, NotFound
+from shared.domain.errors import ConcurrentUpdate, InvalidInput, MeteringError
+from shared.domain.lifecycle.buyer import Buyer
+from shared.domain.lifecycle.landing import LandingField
 from shared.domain.lifecycle.purchase import MarketplaceSubscription
 from shared.domain.lifecycle.subscription import SubscriptionStatus
-from shared.services.activate import Offered
+from shared.ports import SignIn
+from shared.services.activate import Activate, Offered
 
-HTML_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
-    )
-}
+MAX_LINK = 8192
+TRIES = 3
+PORTAL = "https://portal.azure.com/#browse/Microsoft.SaaS%2Fresources"
 
-_ADVICE: tuple[tuple[type[MeteringError], int, str, str], ...] = (
-    (
-        InvalidInput,
-        400,
-        "This link can no longer be used",
-        (
-            "Links from the Azure Marketplace work for a day. Open the subscription in the Azure "
-            "portal and choose “Configure account now” to get a new one."
-        ),
-    ),
-    (
-        NotFound,
-        409,
-        "This plan is not set up yet",
-        (
-            "Nothing has been charged. Please come back later with the same "
-            "link, or with a new one from the Azure portal."
-        ),
-    ),
-    (
-        Conflict,
-        409,
-        "This subscription cannot be activated",
-        (
-            "It was cancelled or belongs to another account. Nothing has been charged. Buy the "
-            "offer again in the Azure Marketplace, or ask the publisher."
-        ),
-    ),
-    (
-        MeteringError,
-        503,
-        "The Azure Marketplace did not answer",
-        (
-            "Nothing has been lost and nothing is charged twice. Please try again in a minute with "
-            "the same link."
-        ),
-    ),
-)
+_TERMS = {"P1M": "Monthly", "P1Y": "Yearly", "P2Y": "2 years", "P3Y": "3 years", "P5Y": "5 years"}
+_SAME_SITE = frozenset({"", "same-origin", "none"})
+
+type Facts = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the publisher puts on the page. ``secure``: it is served over https."""
+
+    publisher: str = ""
+    product_url: str = ""
+    support_url: str = ""
+    secure: bool = True
 
 
 @cache
@@ -66,82 +47,293 @@ def _templates() -> Environment:
     return Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined)
 
 
-def _page(status: int, **values: object) -> Response:
-    filled: dict[str, object] = {
-        "bad": False, "bought": (), "token": "", "button": "", "note": "", **values,
-    }  # fmt: skip
-    filled.setdefault("title", filled["heading"])
-    html = _templates().get_template("landing.html").render(filled)
-    return Response(status, html, HTML_HEADERS, "text/html")
+class LandingPage:
+    """Shows a purchase to the person it belongs to, and sets it up when that person confirms.
 
+    Nothing here is kept between requests, so every refresh, second click and new link leads to
+    where things stand.
+    """
 
-def offer_page(token: str, resolve: Callable[[], Offered]) -> Response:
-    """What was bought, and the button that starts it."""
-    try:
-        offered = resolve()
-    except MeteringError as exc:
-        return _advice_page(exc)
-    bought = offered.purchase.subscription
-    if bought.status is SubscriptionStatus.PENDING:
-        return _page(
-            200,
-            heading=f"Activate {bought.name or 'your subscription'}",
-            text="Check what you bought and activate it. Billing starts with the activation.",
-            bought=_facts(bought, offered.plan.name or offered.plan.code),
-            token=token,
-            button="Activate",
-            note="You can cancel at any time in the Azure portal.",
+    def __init__(self, activate: Activate, sign_in: SignIn, look: Look) -> None:
+        self._activate = activate
+        self._sign_in = sign_in
+        self._look = look
+
+    def show(self, token: str, headers: Mapping[str, str]) -> Response:
+        """The page of a link."""
+        if not token or len(token) > MAX_LINK:
+            return self._advise(InvalidInput("the link has no marketplace token"), None, "")
+        buyer = self._sign_in.buyer(headers)
+        if buyer is None:
+            return self._ask_to_sign_in(token)
+        try:
+            offered = self._activate.resolve(token, buyer)
+        except MeteringError as error:
+            return self._advise(error, buyer, token)
+        return self._offer(offered, buyer, token, self._proof(headers))
+
+    def confirm(self, form: Mapping[str, str], headers: Mapping[str, str]) -> Response:
+        """What the button does; pressing it twice says the same twice."""
+        token = form.get("token", "")[:MAX_LINK]
+        buyer = self._sign_in.buyer(headers)
+        if buyer is None:
+            return self._ask_to_sign_in(token)
+        if not self._meant(form, headers):
+            return self._page(403, _AGAIN, buyer, retry=_link(token))
+        try:
+            record = self._confirmed(token, buyer, form)
+        except InvalidInput as error:
+            if not error.fields:
+                return self._advise(error, buyer, token)
+            return self._corrected(error, token, buyer, form, headers)
+        except MeteringError as error:
+            return self._advise(error, buyer, token)
+        return self._active(record, buyer)
+
+    def _confirmed(self, token: str, buyer: Buyer, form: Mapping[str, str]) -> AccountRecord:
+        """A click beside this one does the same work: what it has done is found done."""
+        for _ in range(TRIES - 1):
+            try:
+                return self._activate(token, buyer, form)
+            except ConcurrentUpdate:
+                continue
+        return self._activate(token, buyer, form)
+
+    # --- who sends this, and on purpose
+
+    def _ask_to_sign_in(self, token: str) -> Response:
+        url = self._sign_in.sign_in_url(_link(token))
+        if not url:
+            return self._page(503, _NO_SIGN_IN, None)
+        return Response(302, "", {"Location": url}, "text/html")
+
+    @property
+    def _cookie(self) -> str:
+        return "__Host-landing" if self._look.secure else "landing"
+
+    def _proof(self, headers: Mapping[str, str]) -> str:
+        """The secret that this browser already shares with the page, or a new one."""
+        known = _cookies(headers).get(self._cookie, "")
+        return known if len(known) == _PROOF_LENGTH else secrets.token_urlsafe(24)
+
+    def _meant(self, form: Mapping[str, str], headers: Mapping[str, str]) -> bool:
+        """Whether the form comes from our own page: its secret is the cookie's, which other sites
+        can neither read nor send along."""
+        cookie, field = _cookies(headers).get(self._cookie, ""), form.get("proof", "")
+        same = hmac.compare_digest(cookie.encode(), field.encode())
+        here = headers.get("sec-fetch-site", "") in _SAME_SITE
+        return len(cookie) == _PROOF_LENGTH and same and here
+
+    # --- pages
+
+    def _offer(
+        self,
+        offered: Offered,
+        buyer: Buyer,
+        token: str,
+        proof: str,
+        given: Mapping[str, str] | None = None,
+        faults: Mapping[str, str] | None = None,
+    ) -> Response:
+        bought = offered.purchase.subscription
+        name = bought.name or "your subscription"
+        facts = _facts(bought, offered.plan)
+        match bought.status:
+            case SubscriptionStatus.UNSUBSCRIBED:
+                return self._page(200, _CANCELLED, buyer, subject=name, facts=facts)
+            case SubscriptionStatus.SUSPENDED if offered.done:
+                return self._page(200, _SUSPENDED, buyer, subject=name, facts=facts)
+            case SubscriptionStatus.SUBSCRIBED if offered.done:
+                return self._page(200, _ACTIVE, buyer, subject=name, facts=facts)
+        advice = _CONFIRM if bought.status is SubscriptionStatus.PENDING else _FINISH
+        return self._page(
+            400 if faults else 200,
+            advice,
+            buyer,
+            subject=name,
+            facts=facts,
+            form={"token": token, "proof": proof},
+            fields=_shown(offered.fields, given or {}, faults or {}),
+            proof=proof,
         )
-    return _page(
-        200,
-        heading=f"{bought.name or 'Your subscription'} is {_plain(bought.status)}",
-        text="There is nothing to activate here. Manage the subscription in the Azure portal.",
-        bought=_facts(bought, offered.plan.name or offered.plan.code),
-    )
+
+    def _corrected(
+        self,
+        error: InvalidInput,
+        token: str,
+        buyer: Buyer,
+        form: Mapping[str, str],
+        headers: Mapping[str, str],
+    ) -> Response:
+        """The form again, with what is missing said where it is missing."""
+        faults = {fault.pointer[1:]: fault.message for fault in error.fields}
+        try:
+            offered = self._activate.resolve(token, buyer)
+        except MeteringError as again:
+            return self._advise(again, buyer, token)
+        return self._offer(offered, buyer, token, self._proof(headers), form, faults)
+
+    def _active(self, record: AccountRecord, buyer: Buyer) -> Response:
+        sold = record.subscriptions[-1]
+        if sold.status is SubscriptionStatus.SUSPENDED:
+            return self._page(200, _SUSPENDED, buyer, subject=sold.name or sold.id)
+        facts = (("Account", record.account.code),)
+        subject = sold.name or record.account.code
+        return self._page(200, _DONE, buyer, subject=subject, facts=facts)
+
+    def _advise(self, error: MeteringError, buyer: Buyer | None, token: str) -> Response:
+        advice = advice_for(error)
+        retry = _link(token) if advice.try_again and token else ""
+        switch = self._sign_in.sign_out_url(_link(token)) if advice.other_person else ""
+        return self._page(advice.status, advice, buyer, retry=retry, switch=switch)
+
+    def _page(
+        self,
+        status: int,
+        advice: Advice,
+        buyer: Buyer | None,
+        *,
+        subject: str = "",
+        facts: Facts = (),
+        form: Mapping[str, str] | None = None,
+        fields: Sequence[Mapping[str, object]] = (),
+        retry: str = "",
+        switch: str = "",
+        proof: str = "",
+    ) -> Response:
+        nonce = secrets.token_urlsafe(16)
+        html = (
+            _templates()
+            .get_template("landing.html")
+            .render(
+                nonce=nonce,
+                advice=advice,
+                heading=advice.heading.replace("{}", subject),
+                facts=facts,
+                form=form or {},
+                fields=fields,
+                retry=retry,
+                switch=switch,
+                portal=PORTAL if advice.portal else "",
+                product=self._look.product_url if advice.to_product else "",
+                look=self._look,
+                person=buyer.email if buyer else "",
+            )
+        )
+        headers = {
+            "Content-Security-Policy": (
+                f"default-src 'none'; style-src 'nonce-{nonce}'; img-src data:; "
+                "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+            )
+        }
+        if proof:
+            secure = "; Secure" if self._look.secure else ""
+            headers["Set-Cookie"] = (
+                f"{self._cookie}={proof}; Path=/; HttpOnly; SameSite=Strict{secure}"
+            )
+        return Response(status, html, headers, "text/html")
 
 
-def activated_page(_token: str, activate: Callable[[], AccountRecord]) -> Response:
-    """Activate, and say so; pressing the button twice says the same again."""
-    try:
-        record = activate()
-    except MeteringError as exc:
-        return _advice_page(exc)
-    name = record.account.name or record.account.code
-    return _page(
-        200,
-        heading=f"{name} is active",
-        text="Your usage is now billed through the Azure Marketplace. You can close this page.",
-        bought=(("Account", record.account.code),),
-    )
+_PROOF_LENGTH = 32
+
+_CONFIRM = Advice(
+    200,
+    "Activate {}",
+    "Please check what you bought and confirm. Billing starts with your confirmation; until then "
+    "nothing is charged.",
+    button="Confirm and activate",
+    note="You can change or cancel the subscription at any time in the Azure portal.",
+)
+_FINISH = Advice(
+    200,
+    "Finish setting up {}",
+    "The subscription is active in the Azure Marketplace. Confirm to set up your account.",
+    button="Set up my account",
+)
+_ACTIVE = Advice(
+    200,
+    "{} is active",
+    "Everything is set up. Change plan, seats or payment in the Azure portal.",
+    tone="good",
+    portal=True,
+    to_product=True,
+)
+_DONE = Advice(
+    200,
+    "{} is active",
+    "Your account is ready. What you use is billed through the Azure Marketplace. You can close "
+    "this page.",
+    tone="good",
+    to_product=True,
+)
+_SUSPENDED = Advice(
+    200,
+    "{} is suspended",
+    "The last payment did not go through. Update the payment method in the Azure portal: the "
+    "subscription then goes on by itself, and all your data are still there.",
+    tone="warn",
+    portal=True,
+)
+_CANCELLED = Advice(
+    200,
+    "{} was cancelled",
+    "It cannot be activated any more, and nothing is charged. To go on, buy the offer again in the "
+    "Azure Marketplace; your data are kept for at least seven days after the end.",
+    tone="warn",
+)
+_AGAIN = Advice(
+    403,
+    "Please confirm once more",
+    "This confirmation did not come from our page, or the page was open for too long. Nothing has "
+    "been changed.",
+    tone="warn",
+    try_again=True,
+)
+_NO_SIGN_IN = Advice(
+    503,
+    "Sign-in is not set up yet",
+    "This page needs to know who you are, and its sign-in is not configured. Nothing has been "
+    "charged. Please tell the publisher, and come back with the same link.",
+    tone="bad",
+)
 
 
-def _advice_page(error: MeteringError) -> Response:
-    _, status, heading, text = next(advice for advice in _ADVICE if isinstance(error, advice[0]))
-    return _page(status, heading=heading, text=text, bad=True)
+def _link(token: str) -> str:
+    return f"/landing?token={quote(token, safe='')}"
+
+
+def _cookies(headers: Mapping[str, str]) -> dict[str, str]:
+    pairs = (part.strip().partition("=") for part in headers.get("cookie", "").split(";"))
+    return {name: value for name, _, value in pairs}
+
+
+def _shown(
+    fields: Sequence[LandingField], given: Mapping[str, str], faults: Mapping[str, str]
+) -> list[Mapping[str, object]]:
+    return [
+        {
+            "name": f"field-{field.name}",
+            "label": field.label,
+            "required": field.required,
+            "value": given.get(f"field-{field.name}", ""),
+            "fault": faults.get(field.name, ""),
+        }
+        for field in fields
+    ]
 
 
 def _facts(bought: MarketplaceSubscription, plan: str) -> list[tuple[str, str]]:
-    facts = [("Offer", bought.offer), ("Plan", plan)]
-    if bought.quantity is not None:
-        facts.append(("Seats", str(bought.quantity)))
-    facts += [
-        (name, value)
-        for name, value in (
-            ("Purchased by", bought.purchaser_email),
-            ("Used by", bought.beneficiary_email),
-        )
-        if value
-    ]
-    return facts
-
-
-def _plain(status: SubscriptionStatus) -> str:
-    match status:
-        case SubscriptionStatus.PENDING:
-            return "not active yet"
-        case SubscriptionStatus.SUBSCRIBED:
-            return "active"
-        case SubscriptionStatus.SUSPENDED:
-            return "suspended"
-        case SubscriptionStatus.UNSUBSCRIBED:
-            return "cancelled"
+    seats = "" if bought.quantity is None else f"{bought.quantity:,}"
+    term = _TERMS.get(bought.term_unit, bought.term_unit)
+    if bought.term_start and bought.term_end:
+        term = f"{term}, {bought.term_start:%d %b %Y} to {bought.term_end:%d %b %Y}".lstrip(", ")
+    other = bought.beneficiary_email
+    facts = (
+        ("Offer", bought.offer),
+        ("Plan", plan),
+        ("Seats", seats),
+        ("Term", term),
+        ("Purchased by", bought.purchaser_email),
+        ("Used by", "" if other == bought.purchaser_email else other),
+    )
+    return [(name, value) for name, value in facts if value]

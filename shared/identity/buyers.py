@@ -5,13 +5,14 @@ import binascii
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import quote
 
 from shared.config import Settings
 from shared.domain.ids import is_guid
 from shared.domain.lifecycle.buyer import Buyer
 from shared.identity.keys import SigningKeys
+from shared.ports import SignIn
 
 MAX_PRINCIPAL: Final = 64 * 1024
 COOKIE: Final = "local-sign-in"
@@ -23,22 +24,6 @@ _TENANT: Final = (f"{_CLAIMS}tenantid", "tid")
 _OBJECT: Final = (f"{_CLAIMS}objectidentifier", "oid")
 _EMAIL: Final = ("preferred_username", "email", f"{_SOAP}emailaddress", f"{_SOAP}upn", "upn")
 _PROVIDERS: Final = frozenset({"aad", "azureactivedirectory"})
-
-
-class SignIn(Protocol):
-    """How people sign in to the landing page."""
-
-    def buyer(self, headers: Mapping[str, str]) -> Buyer | None:
-        """Who sends a request; ``None`` for someone who is not signed in."""
-        ...
-
-    def sign_in_url(self, back: str) -> str:
-        """Where to send someone who is not; ``back`` is the path to return to."""
-        ...
-
-    def sign_out_url(self, back: str) -> str:
-        """Where to go to sign in as somebody else."""
-        ...
 
 
 class AppServiceSignIn:

@@ -59,16 +59,21 @@ class FederatedIdentity:
 type Proof = ClientSecret | ClientCertificate | FederatedIdentity
 
 
-def proof_of(settings: Settings) -> Proof:
-    """The way the settings name: a secret where there is one, else the managed identity.
+type Signer = Callable[[str, str], str]
 
-    Raises ``InvalidInput`` when they name none.
+
+def proof_of(settings: Settings, signer: Callable[[str], Signer]) -> Proof:
+    """The way the settings name: a secret or a certificate, else the managed identity.
+
+    ``signer`` makes of a PEM what signs with it. Raises ``InvalidInput`` when they name none.
     """
     if settings.marketplace_client_secret:
         return ClientSecret(settings.marketplace_client_secret)
+    if settings.marketplace_certificate:
+        return ClientCertificate(signer(settings.marketplace_certificate))
     if settings.identity_client_id:
         return FederatedIdentity(settings.identity_client_id)
-    raise InvalidInput("set MARKETPLACE_CLIENT_SECRET or AZURE_CLIENT_ID")
+    raise InvalidInput("set MARKETPLACE_CLIENT_SECRET, MARKETPLACE_CERTIFICATE or AZURE_CLIENT_ID")
 
 
 class TokenSource(Protocol):

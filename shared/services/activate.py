@@ -19,11 +19,13 @@ BUYER = "buyer"
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """A purchase, the name of our plan for it, and what the publisher asks."""
+    """A purchase, the name of our plan for it, what the publisher asks, and whether the account
+    is set up."""
 
     purchase: Purchase
     plan: str
     fields: tuple[LandingField, ...] = ()
+    done: bool = False
 
 
 class NotTheirs(Forbidden):
@@ -47,16 +49,12 @@ class Activate:
         when the catalogue has no plan for what was bought. Without ``buyer`` the token alone
         is the proof: for callers that proved who they are in another way.
         """
-        if not token:
-            raise InvalidInput("the link has no marketplace token")
-        purchase = self.fulfillment.resolve(token)
+        purchase = self._theirs(token, buyer)
         bought = purchase.subscription
-        if buyer is not None and not may_activate(buyer, bought):
-            raise NotTheirs("the purchase belongs to somebody else")
         if bought.status is SubscriptionStatus.UNSUBSCRIBED:
             return Offered(purchase, bought.plan)
         _, name = self.set_up.price_list(bought)
-        return Offered(purchase, name, self.fields)
+        return Offered(purchase, name, self.fields, self.set_up.is_done(bought))
 
     def __call__(
         self, token: str, buyer: Buyer | None = None, form: Mapping[str, str] | None = None
@@ -66,6 +64,14 @@ class Activate:
         Raises what ``resolve`` raises, ``InvalidInput`` for missing answers, and ``Conflict``
         for a cancelled purchase.
         """
-        bought = self.resolve(token, buyer).purchase.subscription
+        bought = self._theirs(token, buyer).subscription
         answers = answers_of(self.fields, form) if form is not None else {}
         return self.set_up(bought, Wanted(AccountCode(bought.id), BUYER, answers))
+
+    def _theirs(self, token: str, buyer: Buyer | None) -> Purchase:
+        if not token:
+            raise InvalidInput("the link has no marketplace token")
+        purchase = self.fulfillment.resolve(token)
+        if buyer is not None and not may_activate(buyer, purchase.subscription):
+            raise NotTheirs("the purchase belongs to somebody else")
+        return purchase

@@ -105,6 +105,11 @@ class Queries:
         """Findings, newest first."""
         return sorted(self.findings_port.all(), key=lambda f: (f.at, f.subject), reverse=True)
 
+    def publisher(self) -> str:
+        """The publisher's name by the catalogue in force, empty without one."""
+        version = self.catalogs.current()
+        return version.catalog.organization.name if version else ""
+
     def catalog_version(self) -> int | None:
         """The number of the catalogue in force."""
         version = self.catalogs.current()

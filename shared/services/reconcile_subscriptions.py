@@ -12,7 +12,6 @@ from shared.domain.lifecycle.purchase import MarketplaceSubscription
 from shared.domain.lifecycle.subscription import Subscription, SubscriptionStatus
 from shared.domain.period import HOUR
 from shared.ports import Accounts, Checkpoints, Clock, Findings, Fulfillment, Operations
-from shared.services.directory import CatalogCache
 from shared.services.follow_subscription import FollowSubscription, Hint
 from shared.services.handle_operation import HandleOperation, Task
 
@@ -45,7 +44,6 @@ class ReconcileSubscriptions:
     operations: Operations
     follow: FollowSubscription
     handle: HandleOperation
-    catalogs: CatalogCache
     findings: Findings
     checkpoints: Checkpoints
     clock: Clock

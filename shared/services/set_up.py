@@ -75,6 +75,13 @@ class SetUp:
             raise NotFound(f"the catalogue has no plan for {bought.offer}/{bought.plan}")
         return plan.code, plan.name or plan.code
 
+    def is_done(self, bought: MarketplaceSubscription) -> bool:
+        """Whether there is an account for which the subscription has begun."""
+        code = self._accounts.account_of(bought.id)
+        stored = None if code is None else self._accounts.load(code)
+        ours = subscription_of(stored.value, bought.id) if stored else None
+        return ours is not None and ours.status is not SubscriptionStatus.PENDING
+
     def __call__(self, bought: MarketplaceSubscription, wanted: Wanted) -> AccountRecord:
         """Set up, and start billing where the Marketplace has not started it.
 

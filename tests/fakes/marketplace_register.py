@@ -100,7 +100,9 @@ class Register:
         now = self.tick()
         status = SubscriptionStatus.SUBSCRIBED if uri else SubscriptionStatus.PENDING
         identity = SubscriptionId(self.new_id())
-        seen = MarketplaceSubscription(identity, "Contoso", "contoso-ai", plan, status, quantity)
+        seen = MarketplaceSubscription(
+            identity, "Contoso", "contoso-ai", plan, status, quantity, created=now
+        )
         self.sold[identity] = Sold(
             seen, uri.lower() if uri else None, foreign, activated=now if uri else None
         )
@@ -172,7 +174,9 @@ class Register:
     def announce(self, action: str, subscription: SubscriptionId) -> str:
         """Tell the webhook what has happened."""
         seen, now = self.sold[subscription].seen, self.clock.now()
-        told = Operation(self.new_id(), seen.id, action, "Succeeded", seen.plan, seen.quantity, now)
+        told = Operation(
+            self.new_id(), seen.id, action, "Succeeded", seen.plan, seen.quantity, now, seen.offer
+        )
         self.operations[told.id] = told
         self.outbox.append(told)
         return told.id
@@ -180,7 +184,14 @@ class Register:
     def begin(self, action: str, asked: MarketplaceSubscription, now: datetime) -> str:
         """Start an operation; the webhook hears of a deletion only when it is done."""
         told = Operation(
-            self.new_id(), asked.id, action, "InProgress", asked.plan, asked.quantity, now
+            self.new_id(),
+            asked.id,
+            action,
+            "InProgress",
+            asked.plan,
+            asked.quantity,
+            now,
+            asked.offer,
         )
         self.operations[told.id] = told
         silent = action == "Unsubscribe"

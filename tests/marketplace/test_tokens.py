@@ -160,17 +160,25 @@ def test_no_secret_is_ever_printed() -> None:
     assert SECRET not in repr(ClientSecret(SECRET))
 
 
+def signs(client: str, audience: str) -> str:
+    return f"{client} for {audience}"
+
+
 @pytest.mark.parametrize(
     ("settings", "proof"),
     [
         (Settings(marketplace_client_secret=SECRET, identity_client_id="i"), ClientSecret(SECRET)),
         (Settings(identity_client_id="i"), FederatedIdentity("i")),
+        (
+            Settings(marketplace_certificate="PEM", identity_client_id="i"),
+            ClientCertificate(signs),
+        ),
     ],
 )
 def test_the_settings_name_the_way(settings: Settings, proof: Proof) -> None:
-    assert proof_of(settings) == proof
+    assert proof_of(settings, {"PEM": signs}.__getitem__) == proof
 
 
 def test_settings_that_name_no_way_are_refused() -> None:
-    with pytest.raises(InvalidInput, match="MARKETPLACE_CLIENT_SECRET or AZURE_CLIENT_ID"):
-        proof_of(Settings())
+    with pytest.raises(InvalidInput, match="MARKETPLACE_CERTIFICATE or AZURE_CLIENT_ID"):
+        proof_of(Settings(), lambda _: signs)

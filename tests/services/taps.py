@@ -23,6 +23,10 @@ WRITES = frozenset(
         "refusals.keep",
         "refusals.drop",
         "messages.publish",
+        "operations.add",
+        "operations.save",
+        "audit.append",
+        "checkpoints.note",
     }
 )
 """Calls that change what is stored; all others read, or go to the Marketplace."""

@@ -96,7 +96,7 @@ def test_a_lost_request_to_activate_starts_at_the_next_try(world: World) -> None
     assert world.record(AccountCode(id_)).plans[0].start == START + 2 * HOUR
 
 
-CALLS_OF_ACTIVATION = 9
+CALLS_OF_ACTIVATION = 10
 
 
 def test_the_number_of_calls_of_an_activation(world: World) -> None:
@@ -309,14 +309,15 @@ def test_a_notice_of_a_known_operation_is_queued_in_its_session(world: World) ->
     account = world.customer()
     world.marketplace.suspend(SubscriptionId(account))
     told = world.marketplace.outbox[-1]
-    assert world.process.receive_notice(Notice(told.id, told.subscription, "Forged"))
+    received = world.process.receive_notice(Notice(told.id, told.subscription, "Forged"))
+    assert received.operation == told
     (message,) = world.messages.take("lifecycle")
-    assert (message.session, message.id) == (account, told.id)
+    assert (message.session, message.id) == (account, f"{told.id}|0")
     assert '"action": "Suspend"' in message.body
 
 
 def test_a_notice_of_an_unknown_operation_is_not_believed(world: World) -> None:
     account = world.customer()
     notice = Notice("00000000-0000-4000-8000-00000000ffff", SubscriptionId(account), "Unsubscribe")
-    assert not world.process.receive_notice(notice)
+    assert world.process.receive_notice(notice).operation is None
     assert world.messages.take("lifecycle") == []

@@ -44,22 +44,32 @@ from shared.domain.usage.event import Outcome, UsageEvent
 from shared.domain.usage.partial import merged
 from shared.ports import CatalogVersion, Etag, LedgerWrite, PutRow
 from shared.services.activate import Activate
+from shared.services.adopt import Adopt
+from shared.services.answer_operation import AnswerOperation
 from shared.services.audit import Audit
 from shared.services.catalog import PutCatalog
+from shared.services.chronicle import Chronicle
 from shared.services.directory import CatalogCache, Directory
+from shared.services.erase_account import EraseAccount
 from shared.services.fold import Fold
 from shared.services.follow_subscription import FollowSubscription
+from shared.services.forward import Forward
+from shared.services.handle_operation import HandleOperation
 from shared.services.ingest_usage import EventResult, IngestUsage
+from shared.services.publisher_actions import PublisherActions
 from shared.services.queries import Queries
 from shared.services.rate_account import RateAccount
 from shared.services.receive_notice import ReceiveNotice
+from shared.services.reconcile_subscriptions import ReconcileSubscriptions
 from shared.services.refund import RecordRefund
 from shared.services.replay_parked import ReplayParked
 from shared.services.run_report import RunReport
 from shared.services.run_shard import RunShard
 from shared.services.runs import StartRun
+from shared.services.set_up import SetUp, Steps
 from shared.services.settle_uncertain import SettleUncertain
 from shared.services.submit import Breaker, Submit
+from shared.services.subscription_queries import SubscriptionQueries
 from shared.services.take_message import TakeMessage
 from shared.services.usage_writer import UsageWriter
 from tests.fakes.accounts import FakeAccounts
@@ -67,6 +77,12 @@ from tests.fakes.catalogs import FakeCatalogs
 from tests.fakes.clock import FakeClock
 from tests.fakes.findings import FakeFindings
 from tests.fakes.ledger import FakeLedger
+from tests.fakes.lifecycle import (
+    FakeAuditTrail,
+    FakeCheckpoints,
+    FakeForwarder,
+    FakeOperations,
+)
 from tests.fakes.marketplace import FakeMarketplace
 from tests.fakes.messages import FakeMessages
 from tests.fakes.parking import FakeParking
@@ -81,6 +97,7 @@ START = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 TOKENS = MeterCode("tokens")
 OFFER = "contoso-ai"
 GRACE = timedelta(hours=2)
+MAX_QUANTITY = 1000
 
 CHEAP: QuantityModel = PerUnit(Decimal("0.01"))
 TIERS: QuantityModel = Tiered(
@@ -159,6 +176,13 @@ class Process:
     activate: Activate
     receive_notice: ReceiveNotice
     follow: FollowSubscription
+    handle: HandleOperation
+    reconcile: ReconcileSubscriptions
+    actions: PublisherActions
+    adopt: Adopt
+    erase: EraseAccount
+    forward: Forward
+    subscriptions: SubscriptionQueries
     put_catalog: PutCatalog
     queries: Queries
 
@@ -182,6 +206,12 @@ class World:
     refusals: FakeRefusals = field(default_factory=FakeRefusals)
     findings: FakeFindings = field(default_factory=FakeFindings)
     messages: FakeMessages = field(default_factory=FakeMessages)
+    operations: FakeOperations = field(default_factory=FakeOperations)
+    trail: FakeAuditTrail = field(default_factory=FakeAuditTrail)
+    checkpoints: FakeCheckpoints = field(default_factory=FakeCheckpoints)
+    forwarder: FakeForwarder = field(default_factory=FakeForwarder)
+    forwarding: bool = False
+    steps: Steps = field(default_factory=Steps)
     tasks: FakeTasks = field(default_factory=FakeTasks)
     catalog: Catalog | None = CATALOG
     runs: FakeRuns = field(init=False)
@@ -219,6 +249,12 @@ class World:
         rate = RateAccount(accounts, cache, fold, self.grace)
         submit = Submit(ledger, marketplace, Breaker(clock))
         settle = SettleUncertain(ledger, marketplace, self.findings)
+        operations = tap(self.operations, "operations", journal)
+        chronicle = Chronicle(tap(self.trail, "audit", journal), messages, self.forwarding)
+        set_up = SetUp(marketplace, accounts, ledger, cache, clock, chronicle, self.steps)
+        follow = FollowSubscription(marketplace, accounts, ledger, cache, clock, chronicle)
+        answer = AnswerOperation(marketplace, operations, accounts, cache, clock, MAX_QUANTITY)
+        handle = HandleOperation(marketplace, operations, answer, follow, messages, clock)
         return Process(
             ingest=ingest,
             writer=writer,
@@ -231,9 +267,35 @@ class World:
             audit=Audit(log, fold, ledger, self.findings, clock),
             refund=RecordRefund(accounts, ledger, clock),
             start_run=StartRun(messages, runs, clock),
-            activate=Activate(marketplace, accounts, ledger, cache, clock),
-            receive_notice=ReceiveNotice(marketplace, messages, clock),
-            follow=FollowSubscription(marketplace, accounts, ledger, clock),
+            activate=Activate(marketplace, set_up),
+            adopt=Adopt(marketplace, set_up),
+            receive_notice=ReceiveNotice(marketplace, answer, messages, clock),
+            follow=follow,
+            handle=handle,
+            reconcile=ReconcileSubscriptions(
+                marketplace,
+                accounts,
+                operations,
+                follow,
+                handle,
+                self.findings,
+                tap(self.checkpoints, "checkpoints", journal),
+                clock,
+            ),
+            actions=PublisherActions(
+                marketplace,
+                accounts,
+                operations,
+                handle,
+                cache,
+                messages,
+                clock,
+                chronicle,
+                MAX_QUANTITY,
+            ),
+            erase=EraseAccount(accounts, parking, clock, chronicle),
+            forward=Forward(self.forwarder, messages, self.findings, clock),
+            subscriptions=SubscriptionQueries(accounts, operations, self.trail),
             put_catalog=PutCatalog(catalogs, accounts, ledger, clock),
             queries=Queries(
                 accounts, ledger, catalogs, parking, refusals, self.findings, rate, clock

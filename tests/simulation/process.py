@@ -7,6 +7,7 @@ from typing import cast
 
 from shared.services.activate import Activate
 from shared.services.audit import Audit, TendTables
+from shared.services.chronicle import Chronicle
 from shared.services.daily import Daily
 from shared.services.directory import CatalogCache, Directory
 from shared.services.fold import Fold
@@ -18,12 +19,14 @@ from shared.services.refund import RecordRefund
 from shared.services.replay_parked import ReplayParked
 from shared.services.run_shard import RunShard
 from shared.services.runs import StartRun
+from shared.services.set_up import SetUp
 from shared.services.settle_uncertain import SettleUncertain
 from shared.services.submit import Breaker, Submit
 from shared.services.take_message import TakeMessage
 from shared.services.usage_writer import UsageWriter
 from tests.fakes.catalogs import FakeCatalogs
 from tests.fakes.findings import FakeFindings
+from tests.fakes.lifecycle import FakeAuditTrail
 from tests.fakes.messages import FakeMessages
 from tests.fakes.parking import FakeParking
 from tests.fakes.refusals import FakeRefusals
@@ -119,14 +122,16 @@ def boot(stores: Stores, instance: Instance, chaos: Chaos, kit: Kit) -> Services
     submit = kit.submit(ledger, marketplace, kit.breaker(clock))
     settle = kit.settle_uncertain(ledger, marketplace, findings)
     audit = Audit(log, fold, ledger, findings, clock)
+    chronicle = Chronicle(FakeAuditTrail(), messages)
+    set_up = SetUp(marketplace, accounts, ledger, cache, clock, chronicle)
     return Services(
         ingest=ingest,
         take_message=TakeMessage(ingest, port("refusals", stores.refusals), clock),
         replay_parked=kit.replay_parked(parking, ingest),
         run_shard=kit.run_shard(log, ledger, runs, rate, submit, settle, findings, GRACE),
         start_run=StartRun(messages, runs, clock),
-        activate=Activate(marketplace, accounts, ledger, cache, clock),
-        follow=FollowSubscription(marketplace, accounts, ledger, clock),
+        activate=Activate(marketplace, set_up),
+        follow=FollowSubscription(marketplace, accounts, ledger, cache, clock, chronicle),
         refund=RecordRefund(accounts, ledger, clock),
         daily=Daily(
             audit,

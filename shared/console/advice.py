@@ -1,0 +1,92 @@
+"""What to tell a person: where things stand, and what to do next."""
+
+from dataclasses import dataclass, replace
+
+from shared.domain.errors import (
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    MeteringError,
+    NotFound,
+    Rejected,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A heading, in which ``{}`` stands for the subject, a text, and the ways on."""
+
+    status: int
+    heading: str
+    text: str
+    tone: str = ""
+    button: str = ""
+    note: str = ""
+    portal: bool = False
+    to_product: bool = False
+    try_again: bool = False
+    other_person: bool = False
+
+
+_BAD_LINK = Advice(
+    400,
+    "This link can no longer be used",
+    "Links from the Azure Marketplace work for a day. Open the subscription in the Azure portal "
+    "and choose “Configure account now” to get a new one.",
+    tone="bad",
+    portal=True,
+)
+
+_ADVICE: tuple[tuple[type[MeteringError], Advice], ...] = (
+    (InvalidInput, _BAD_LINK),
+    (
+        Forbidden,
+        Advice(
+            403,
+            "This purchase belongs to another account",
+            "Sign in with the account that the subscription was bought with or for, or send the "
+            "link to that person. Nothing has been changed.",
+            tone="bad",
+            other_person=True,
+        ),
+    ),
+    (
+        NotFound,
+        Advice(
+            409,
+            "This plan is not set up yet",
+            "Nothing has been charged. Please come back later with the same link, or with a new "
+            "one from the Azure portal.",
+            tone="warn",
+            portal=True,
+            try_again=True,
+        ),
+    ),
+    (
+        Conflict,
+        Advice(
+            409,
+            "This subscription cannot be activated",
+            "It was cancelled or belongs to another account. Nothing has been charged. Buy the "
+            "offer again in the Azure Marketplace, or ask the publisher.",
+            tone="bad",
+        ),
+    ),
+    (
+        MeteringError,
+        Advice(
+            503,
+            "The Azure Marketplace did not answer",
+            "Nothing has been lost and nothing is charged twice. Please try again in a minute.",
+            tone="warn",
+            try_again=True,
+        ),
+    ),
+)
+
+
+def advice_for(error: MeteringError) -> Advice:
+    """The advice for an error; one that the Marketplace refuses for good is a link gone bad."""
+    if isinstance(error, Rejected) and error.status in (400, 404):
+        return replace(_BAD_LINK, status=409)
+    return next(advice for kind, advice in _ADVICE if isinstance(error, kind))
