@@ -171,8 +171,7 @@ class _Call:
             case "lost answer":
                 self.unheard()
             case "delayed request":
-                limit = HASTY_DELAY if self.name in HASTY else DELAY
-                self.chaos.hub.after(self.chaos.rng.random() ** 3 * limit, self.unheard)
+                self.chaos.hub.after(self.delay(), self.unheard)
             case _:
                 pass
         raise Unavailable(f"{self.name} got no answer")
@@ -187,13 +186,18 @@ class _Call:
         except MeteringError as exc:
             self.chaos.note(f"{self.name} unheard: {exc}")
 
+    def delay(self) -> float:
+        """How late the request arrives: mostly soon, unless lateness is what may do harm."""
+        draw = self.chaos.rng.random()
+        return draw * HASTY_DELAY if self.name in HASTY else draw**3 * DELAY
+
     def pause(self) -> None:
         rng = self.chaos.rng
         limit = HASTY_PAUSE if self.name in HASTY else PAUSE
         draw = rng.random()
-        if draw < 0.5:
+        if draw < 0.4:
             seconds = rng.random()
-        elif draw < 0.8:
+        elif draw < 0.7:
             seconds = rng.random() * 30
         else:
             seconds = rng.random() * limit

@@ -10,9 +10,9 @@ from shared.domain.metering.ledger import LedgerRow
 from shared.domain.metering.submission import SubmissionState
 from shared.domain.money import ZERO
 from shared.domain.period import day_start, hour_of
+from shared.domain.usage.event import UsageEvent
 from shared.domain.usage.partial import merged
 from shared.ports import PartialKey
-from tests.simulation.chaos import WRITES
 from tests.simulation.history import History
 from tests.simulation.people import Buyer, People
 from tests.simulation.process import GRACE
@@ -21,6 +21,7 @@ from tests.simulation.watch import FINAL, must, summary
 
 HOUR = timedelta(hours=1)
 WINDOW = 24 * HOUR
+WRITES_OF_RUNS = {"days.write", "ledger.write", "accounts.put_record", "findings.note"}
 PATIENCE = 120
 """Hours of undisturbed runs after which everything must be settled."""
 
@@ -31,7 +32,7 @@ def close(people: People) -> None:
     world.chaos.note("— the end begins —")
     world.chaos.calm()
     world.stores.marketplace.decide = lambda _: None
-    world.dark = False
+    world.dark, world.closing = False, True
     if not world.apps:
         world.boot()
     world.hub.run_until(world.hub.now + 4 * HOUR)
@@ -65,12 +66,21 @@ def _deliver(people: People) -> None:
         world.call("replay_parked", lambda s: s.replay_parked(), lambda *_: None)
         world.hub.run_until(world.hub.now + timedelta(minutes=5))
     must(not people.backends.waiting, "events are never taken", people.backends.waiting)
+    for event in people.backends.kept:
+        must(people.backends.stored(event) or _of_no_use(people, event), "parked, and lost", event)
     for buyer in people.buyers:
         must(buyer.active, "a purchase is never activated", buyer)
         record = world.watch.records[buyer.code].subscription
         assert record is not None
         sold = world.stores.marketplace.sold[buyer.subscription]
         must(record.status is sold.status, "a subscription is not followed", record, sold)
+
+
+def _of_no_use(people: People, event: UsageEvent) -> bool:
+    """Whether a parked event stays parked because it proved to be after the end."""
+    end = people.world.oracle.customer(event.account).end
+    parked = people.world.stores.parking.of_account(event.account)
+    return end is not None and event.time >= end and any(p.event.id == event.id for p in parked)
 
 
 def run_alone(people: People) -> bool:
@@ -199,9 +209,5 @@ def _rerun(people: People) -> None:
     world.chaos.journal = []
     _run_shards(world)
     journal, world.chaos.journal = world.chaos.journal, None
-    news = [
-        name
-        for name in journal
-        if (name in WRITES and name != "runs.complete") or name.startswith("marketplace.")
-    ]
+    news = [name for name in journal if name in WRITES_OF_RUNS or name.startswith("marketplace.")]
     must(not news, "a rerun without news did something", *news)

@@ -87,6 +87,7 @@ class History:
         self.chaos.crashed = self._crashed
         self.apps: list[App] = []
         self.dark = False
+        self.closing = False
         self._boots = 0
         self._doubts: Counter[object] = Counter()
         for _ in range(self.plot.instances):
@@ -139,7 +140,9 @@ class History:
         clock = ProcessClock(self.hub)
         clock.off = timedelta(seconds=self.rng.uniform(-SKEW, SKEW))
         instance = Instance(self.hub, f"i{self._boots}-", clock)
-        self.apps.append(App(instance, boot(self.stores, instance, self.chaos, self.kit)))
+        self.apps.append(
+            App(instance, boot(self.stores, instance, self.chaos, self.kit, self.watch))
+        )
 
     def _crashed(self, instance: Instance) -> None:
         self.counts["crashes"] += 1
@@ -149,6 +152,8 @@ class History:
 
     def _lights(self, *, out: bool) -> None:
         """All instances die at once; hours later they come back."""
+        if self.closing:
+            return
         self.chaos.note("lights out" if out else "lights on")
         self.dark = out
         if out:

@@ -43,9 +43,8 @@ class Backends:
 
     world: History
     waiting: dict[str, UsageEvent] = field(default_factory=dict)
-    settled: dict[str, str] = field(default_factory=dict)
-    """How each event that is not waiting any more ended."""
-    sent: list[UsageEvent] = field(default_factory=list)
+    kept: list[UsageEvent] = field(default_factory=list)
+    """Events that were parked when they were acknowledged."""
     _number: int = 0
 
     def event(self, code: AccountCode, time: datetime) -> UsageEvent:
@@ -64,7 +63,7 @@ class Backends:
             for _ in range(1 + int(rng.random() ** 3 * 5)):
                 draw, back = rng.random(), rng.random() * 600
                 if draw < self.world.plot.late:
-                    back = 3600 * rng.choice((3, 30, 300, 900)) * rng.random()
+                    back = 3600 * rng.choice((3, 30, 60, 120, 900)) * rng.random()
                 elif draw > 0.98:
                     back = -rng.random() * 240
                 events.append(self.event(code, now - timedelta(seconds=int(back * 1000) / 1000)))
@@ -124,13 +123,14 @@ class Backends:
         """Send once more what was acknowledged, sometimes with another payload."""
         repeated = [
             UsageEvent(e.id, e.account, e.meter, e.time, {"n": e.data["n"] + Decimal(1)})  # type: ignore[operator]  # the data are numbers
-            if self.world.rng.random() < 0.2 and self._stored(e)
+            if self.world.rng.random() < 0.2 and self.stored(e)
             else e
             for e in events
         ]
         self.world.call("ingest", lambda s: s.ingest(repeated), lambda *_: None)
 
-    def _stored(self, event: UsageEvent) -> bool:
+    def stored(self, event: UsageEvent) -> bool:
+        """Whether the usage log has the event."""
         return (event.account, event.key, event.day) in self.world.watch.events
 
     def _acknowledged(self, event: UsageEvent, result: EventResult) -> None:
@@ -148,15 +148,15 @@ class Backends:
                     self._again([event])
                     return
                 self.world.counts["refused"] += 1
-        if self.waiting.pop(event.id, None) is not None:
-            self.settled[event.id] = result.outcome
+        self.waiting.pop(event.id, None)
 
     def _kept(self, event: UsageEvent) -> None:
         """A parked event is kept, or has become usage since."""
         parked = any(
             p.event.id == event.id for p in self.world.stores.parking.of_account(event.account)
         )
-        must(parked or self._stored(event), "a parked event is lost", event)
+        must(parked or self.stored(event), "a parked event is lost", event)
+        self.kept.append(event)
 
     def _taken(self, events: Sequence[UsageEvent]) -> None:
         """A message is completed: everything in it is stored, parked, or kept as refused."""
@@ -164,14 +164,10 @@ class Backends:
         for event in events:
             if self.waiting.pop(event.id, None) is None:
                 continue
-            if self._stored(event):
+            if self.stored(event):
                 self.world.watch.acknowledged(event)
-                self.settled[event.id] = Outcome.ACCEPTED
-            elif event.id in refused:
-                self.settled[event.id] = Outcome.INVALID
-            else:
+            elif event.id not in refused:
                 self._kept(event)
-                self.settled[event.id] = Outcome.PARKED
 
 
 class People:

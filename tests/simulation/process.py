@@ -1,16 +1,17 @@
 """A process of the app in the simulation: the real services over wires to the shared stores."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import cast
 
+from shared.domain.ids import AccountCode, Shard
 from shared.services.activate import Activate
 from shared.services.audit import Audit, TendTables
 from shared.services.chronicle import Chronicle
 from shared.services.daily import Daily
 from shared.services.directory import CatalogCache, Directory
-from shared.services.fold import Fold
+from shared.services.fold import Fold, Folded
 from shared.services.follow_subscription import FollowSubscription
 from shared.services.ingest_usage import IngestUsage
 from shared.services.rate_account import RateAccount
@@ -34,6 +35,7 @@ from tests.fakes.runs import FakeRuns
 from tests.simulation.chaos import Chaos, wire
 from tests.simulation.scheduler import Instance, SimTasks
 from tests.simulation.watch import (
+    Watch,
     WatchedAccounts,
     WatchedDays,
     WatchedLedger,
@@ -99,7 +101,27 @@ class Services:
     daily: Daily
 
 
-def boot(stores: Stores, instance: Instance, chaos: Chaos, kit: Kit) -> Services:
+class WatchedFold(Fold):
+    """A fold that is judged when it returns."""
+
+    def __init__(self, fold: Fold, watch: Watch) -> None:
+        self._fold = fold
+        self._watch = watch
+
+    def __call__(
+        self,
+        shard: Shard,
+        account: AccountCode,
+        hours: Collection[datetime],
+        span: tuple[date, date] | None,
+    ) -> Folded:
+        before = self._watch.stored_cells(account, hours)
+        folded = self._fold(shard, account, hours, span)
+        self._watch.fold_ended(before)
+        return folded
+
+
+def boot(stores: Stores, instance: Instance, chaos: Chaos, kit: Kit, watch: Watch) -> Services:
     """The services of a new process: empty memory, its own writer id."""
 
     def port[P](name: str, store: P) -> P:
@@ -116,7 +138,7 @@ def boot(stores: Stores, instance: Instance, chaos: Chaos, kit: Kit) -> Services
     cache = CatalogCache(port("catalogs", stores.catalogs), clock)
     writer = kit.writer(log, clock, SimTasks(instance), instance.name)
     ingest = kit.ingest(writer, Directory(accounts, cache), cache, parking, clock)
-    fold = kit.fold(log, port("days", stores.days), cache)
+    fold = WatchedFold(kit.fold(log, port("days", stores.days), cache), watch)
     rate = kit.rate_account(accounts, cache, fold, GRACE)
     findings = port("findings", stores.findings)
     submit = kit.submit(ledger, marketplace, kit.breaker(clock))

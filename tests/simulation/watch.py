@@ -5,7 +5,7 @@ is judged like any other.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -39,6 +39,7 @@ from tests.fakes.marketplace import FakeMarketplace, slot_of
 from tests.fakes.usage_days import FakeUsageDays
 from tests.fakes.usage_log import FakeUsageLog
 from tests.simulation.oracle import Oracle
+from tests.simulation.pricing import JOBS, TOKENS
 from tests.simulation.scheduler import Hub
 
 type Slot = tuple[LedgerKey, datetime]
@@ -155,6 +156,25 @@ class Watch:
                 stored,
             )
 
+    def stored_cells(
+        self, account: AccountCode, hours: Collection[datetime]
+    ) -> dict[PartialKey, int]:
+        """How many events the cells of these hours have now."""
+        found: dict[PartialKey, int] = {}
+        for hour in hours:
+            for minute in range(0, 60, self.oracle.minutes):
+                for meter in (TOKENS, JOBS):
+                    key = PartialKey(account, hour + timedelta(minutes=minute), meter)
+                    if key in self.cells:
+                        found[key] = self.cells[key][0]
+        return found
+
+    def fold_ended(self, before: Mapping[PartialKey, int]) -> None:
+        """A fold has returned: at least what was stored when it began is folded."""
+        for key, events in before.items():
+            folded = self.folded.get(key, (0, 0))[1]
+            must(folded >= events, "a fold returned without having folded", key, folded, events)
+
     # --- accounts
 
     def account_saved(self, record: AccountRecord) -> None:
@@ -190,6 +210,9 @@ class Watch:
                 row,
                 self.sums[key],
             )
+            open_hour = row.open_hour
+            under_way = open_hour is not None and self.submissions[key, open_hour].state.under_way
+            must(open_hour is None or under_way, "open_hour names what is not under way", row)
 
     def _submission(self, new: Submission) -> None:
         slot = (new.key, new.hour)
@@ -264,7 +287,7 @@ class Watch:
         due = self.oracle.due(customer, self.hub.now)
         kept = self.billed[key] - self.refunded[submission.key]
         must(
-            kept <= customer.highest,
+            kept <= customer.highest + self.absorbed[submission.key],
             "the Marketplace holds more than was ever due",
             f"{kept} > {customer.highest} (now {due})",
             submission,
