@@ -11,6 +11,7 @@ from shared.domain.ids import AccountCode, PlanCode, Shard, shard_of
 from shared.domain.lifecycle.subscription import Subscription
 from shared.domain.period import Period
 from shared.domain.rating.bill import PeriodRecord
+from shared.domain.rating.locked import LockedBill
 from shared.domain.wire import WIRE
 
 
@@ -66,7 +67,7 @@ class AccountRecord:
     """Everything kept in an account's partition: what rating needs besides usage and prices.
 
     ``children`` are the codes of its child accounts; one that was announced and never made may be
-    among them.
+    among them. ``locked`` are the bills that are final, oldest first.
     """
 
     account: Account
@@ -77,6 +78,7 @@ class AccountRecord:
     credits: tuple[Credit, ...] = ()
     charges: tuple[AdHocCharge, ...] = ()
     children: tuple[AccountCode, ...] = ()
+    locked: tuple[LockedBill, ...] = ()
 
     @property
     def subscription(self) -> Subscription | None:

@@ -118,17 +118,29 @@ class Cadence:
         if self.interval < 1:
             raise ValueError("an interval is at least 1")
 
-    def period_at(self, moment: datetime) -> Period:
-        """The billing period that ``moment`` lies in."""
-        zone = ZoneInfo(self.zone)
-        local = moment.astimezone(zone).date()
+    def boundary(self, n: int) -> date:
+        """The day on which the ``n``-th period begins; the anchor's own is the 0th."""
+        return _nth_boundary(self.frequency, self.interval, self.anchor, n)
+
+    def index_at(self, moment: datetime) -> int:
+        """The number of the period that ``moment`` lies in."""
+        local = moment.astimezone(ZoneInfo(self.zone)).date()
         span = _APPROXIMATE_DAYS[self.frequency] * self.interval
         n = int((local - self.anchor).days // span)
-        while _nth_boundary(self.frequency, self.interval, self.anchor, n) > local:
+        while self.boundary(n) > local:
             n -= 1
-        while _nth_boundary(self.frequency, self.interval, self.anchor, n + 1) <= local:
+        while self.boundary(n + 1) <= local:
             n += 1
+        return n
+
+    def nth(self, n: int) -> Period:
+        """The ``n``-th period."""
+        zone = ZoneInfo(self.zone)
         return Period(self._instant(n, zone), self._instant(n + 1, zone))
+
+    def period_at(self, moment: datetime) -> Period:
+        """The billing period that ``moment`` lies in."""
+        return self.nth(self.index_at(moment))
 
     def periods(self, start: datetime, until: datetime) -> Iterator[Period]:
         """Every billing period that touches [start, until), in order."""
@@ -139,8 +151,7 @@ class Cadence:
             at = period.end
 
     def _instant(self, n: int, zone: ZoneInfo) -> datetime:
-        boundary = _nth_boundary(self.frequency, self.interval, self.anchor, n)
-        return datetime.combine(boundary, time(), zone).astimezone(UTC)
+        return datetime.combine(self.boundary(n), time(), zone).astimezone(UTC)
 
 
 def cell_minutes(zone: str) -> int:

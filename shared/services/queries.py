@@ -11,7 +11,7 @@ from shared.domain.finding import Finding
 from shared.domain.ids import AccountCode, DimensionId, Resource
 from shared.domain.metering.submission import Submission
 from shared.domain.money import ZERO
-from shared.domain.rating.rate import RatedPeriod
+from shared.domain.rating.statement import Statement
 from shared.ports import (
     Accounts,
     Catalogs,
@@ -37,11 +37,11 @@ class DimensionTotal:
 
 @dataclass(frozen=True, slots=True)
 class TotalsView:
-    """An account's running totals and the periods they come from."""
+    """An account's running totals and what they come from."""
 
     account: AccountCode
     dimensions: tuple[DimensionTotal, ...]
-    periods: tuple[RatedPeriod, ...]
+    statement: Statement | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +74,14 @@ class Queries:
         account = AccountCode(code)
         shard = self.account(code).account.shard
         rated = self.rate_account.preview(shard, account, self.clock.now())
-        if rated.subscription is None or rated.rated is None:
-            return TotalsView(account, (), ())
+        if rated.subscription is None or rated.statement is None:
+            return TotalsView(account, (), None)
         rows = self.ledger.rows(shard, Resource(rated.subscription.id))
         dimensions = tuple(
             DimensionTotal(key.dimension, units, rows[key].value.committed if key in rows else ZERO)
             for key, units in rated.units.items()
         )
-        return TotalsView(account, dimensions, rated.rated.periods)
+        return TotalsView(account, dimensions, rated.statement)
 
     def submissions(self, code: str, since: datetime) -> list[Submission]:
         """An account's submissions for hours from ``since`` on, oldest first."""

@@ -1,21 +1,22 @@
 """Rates one account: its partition, its folded usage and the catalogue become totals."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from shared.domain.account import AccountRecord
 from shared.domain.errors import NotFound
 from shared.domain.ids import AccountCode, Shard
-from shared.domain.lifecycle.agenda import next_look
+from shared.domain.lifecycle.agenda import ceil_hour, next_look
 from shared.domain.lifecycle.subscription import Subscription
 from shared.domain.metering.ledger import LedgerKey
-from shared.domain.rating.rate import Rated, plan_rating, rate, usage_span
+from shared.domain.rating.rate import Rated, Step, plan_rating, rate, usage_span
+from shared.domain.rating.statement import Member, Statement, state
 from shared.domain.rating.totals import totals
 from shared.ports import Accounts
 from shared.services.directory import CatalogCache
-from shared.services.fold import Fold, Folded
+from shared.services.fold import Fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,20 @@ class AccountTotals:
     subscription: Subscription | None
     units: dict[LedgerKey, Decimal]
     next_look: datetime | None
-    rated: Rated | None
+    statement: Statement | None
+
+
+@dataclass(slots=True)
+class Family:
+    """An account that is billed with its children: what was read of them, and changed hours."""
+
+    root: AccountCode
+    known: dict[AccountCode, AccountRecord] = field(default_factory=dict)
+    hours: dict[AccountCode, Collection[datetime]] = field(default_factory=dict)
 
 
 class RateAccount:
-    """Folds and rates one account."""
+    """Folds and rates one account with its children."""
 
     def __init__(
         self, accounts: Accounts, catalogs: CatalogCache, fold: Fold, grace: timedelta
@@ -40,47 +50,84 @@ class RateAccount:
         self._fold = fold
         self._grace = grace
 
-    def __call__(
-        self, shard: Shard, account: AccountCode, hours: Collection[datetime], now: datetime
-    ) -> AccountTotals:
-        """Fold the changed ``hours`` and rate the life of the account's subscription.
+    def find(self, account: AccountCode) -> AccountRecord | None:
+        """An account as stored."""
+        loaded = self._accounts.load(account)
+        return None if loaded is None else loaded.value
+
+    def __call__(self, shard: Shard, family: Family, now: datetime) -> AccountTotals:
+        """Fold the changed hours and rate the life of the family's subscription.
 
         An account that was found changed is rated whether or not this fold wrote, because the
         run whose fold did may have died before rating. Raises ``NotFound`` when the catalogue
         lacks what the account's plans need.
         """
-        loaded = self._accounts.load(account)
-        if loaded is None:
-            self._fold(shard, account, hours, None)
-            return AccountTotals(account, None, {}, None, None)
-        record = loaded.value
+        rated = self._rate(shard, family, now)
+        if rated is not None:
+            self._keep(rated.members)
+            return rated.totals
+        return AccountTotals(family.root, None, {}, None, None)
+
+    def preview(self, shard: Shard, account: AccountCode, now: datetime) -> AccountTotals:
+        """The same from usage as folded so far; nothing is written. Raises ``NotFound``.
+
+        Of a child it shows the family that it is billed with.
+        """
+        record = self.find(account)
+        if record is None or self._catalogs.timeline() is None:
+            raise NotFound(f"there is no account {account}")
+        rated = self._rate(shard, Family(record.account.root, {account: record}), now)
+        return rated.totals if rated else AccountTotals(account, None, {}, None, None)
+
+    def _rate(self, shard: Shard, family: Family, now: datetime) -> "_Rated | None":
+        records = self._records(family)
+        if not records:
+            for account, hours in family.hours.items():
+                self._fold(shard, account, hours, None)
+            return None
         timeline = self._catalogs.timeline()
         if timeline is None:
             raise NotFound("there is no catalogue yet")
-        steps = plan_rating(record, timeline, now, hours)
-        folded = self._fold(shard, account, hours, usage_span(steps, now))
-        look = next_look(record, steps, now, self._grace)
-        if record.subscription is None:
-            return AccountTotals(account, None, {}, look, None)
-        rated = rate(record.subscription, steps, folded.cells(), now)
-        self._keep(record, rated)
-        return AccountTotals(account, record.subscription, totals(rated), look, rated)
+        payer = records[0]
+        subscription = payer.subscription
+        members: list[tuple[AccountRecord, Rated]] = []
+        planned: list[Step] = []
+        for record in records:
+            code = record.account.code
+            hours = family.hours.get(code, ())
+            steps = plan_rating(record, timeline, now, hours, payer)
+            folded = self._fold(shard, code, hours, usage_span(steps, now))
+            planned += steps
+            if subscription is not None:
+                members.append((record, rate(subscription, steps, folded.cells(), now)))
+        look = next_look(payer, planned, now, self._grace)
+        if subscription is None:
+            return _Rated(AccountTotals(family.root, None, {}, look, None), ())
+        owing = [Member(record, rated.periods) for record, rated in members]
+        statement = state(owing, subscription, timeline, now, payer.locked)
+        if statement.next_due is not None:
+            look = min(ceil_hour(statement.next_due), look or datetime.max.replace(tzinfo=UTC))
+        units = totals(statement)
+        return _Rated(
+            AccountTotals(family.root, subscription, units, look, statement), tuple(members)
+        )
 
-    def preview(self, shard: Shard, account: AccountCode, now: datetime) -> AccountTotals:
-        """The same from usage as folded so far; nothing is written. Raises ``NotFound``."""
-        loaded = self._accounts.load(account)
-        timeline = self._catalogs.timeline()
-        if loaded is None or timeline is None:
-            raise NotFound(f"there is no account {account}")
-        record = loaded.value
-        steps = plan_rating(record, timeline, now)
-        folded: Folded = self._fold(shard, account, (), usage_span(steps, now))
-        if record.subscription is None:
-            return AccountTotals(account, None, {}, None, None)
-        rated = rate(record.subscription, steps, folded.cells(), now)
-        return AccountTotals(account, record.subscription, totals(rated), None, rated)
+    def _records(self, family: Family) -> list[AccountRecord]:
+        """The payer, then its children in their order; empty for an account that is unknown."""
+        payer = family.known.get(family.root) or self.find(family.root)
+        if payer is None:
+            return []
+        children = (family.known.get(code) or self.find(code) for code in payer.children)
+        return [payer, *(child for child in children if child is not None)]
 
-    def _keep(self, record: AccountRecord, rated: Rated) -> None:
-        for period in rated.records:
-            if record.records.get(period.key) != period:
-                self._accounts.put_record(record.account.code, period)
+    def _keep(self, members: Collection[tuple[AccountRecord, Rated]]) -> None:
+        for record, rated in members:
+            for period in rated.records:
+                if record.records.get(period.key) != period:
+                    self._accounts.put_record(record.account.code, period)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rated:
+    totals: AccountTotals
+    members: tuple[tuple[AccountRecord, Rated], ...]

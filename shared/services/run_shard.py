@@ -4,7 +4,7 @@ Idempotent, and safe beside itself: every write names the version it read.
 """
 
 import itertools
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -29,7 +29,7 @@ from shared.ports import (
     Versioned,
 )
 from shared.services.collect import Changed, Collect
-from shared.services.rate_account import AccountTotals, RateAccount
+from shared.services.rate_account import AccountTotals, Family, RateAccount
 from shared.services.run_report import RunReport, findings_of, reason_of, written_off
 from shared.services.settle_uncertain import SettleUncertain
 from shared.services.submit import KnownRows, Submit
@@ -129,15 +129,15 @@ class RunShard:
         """Rate every account and write the submissions that are due; returns those."""
         intended: list[Versioned[Submission]] = []
         groups: list[_Group] = []
-        for account in sorted(accounts):
-            due = agenda.get(account, [])
+        for family in self._families(shard, accounts, changes, agenda, report):
+            members = sorted(family.hours)
+            due = [entry for account in members for entry in agenda.get(account, [])]
             try:
-                hours = changes[account].hours if account in changes else ()
-                totals = self._rate(shard, account, hours, report.started)
+                totals = self._rate(shard, family, report.started)
                 group = self._group(shard, totals, due, report.started, known)
             except Exception as exc:  # noqa: BLE001 - one account must not stop the others
-                report.failed[account] = reason_of(exc)
-                self._try_again(shard, account, changes, due, report.started)
+                for account in members:
+                    self._failed(shard, account, exc, changes, agenda, report)
                 continue
             if group.writes:
                 groups.append(group)
@@ -147,6 +147,50 @@ class RunShard:
         intended += self._write(shard, groups, report, known)
         report.intents += len(intended)
         return intended
+
+    def _families(
+        self,
+        shard: Shard,
+        accounts: Collection[AccountCode],
+        changes: Changes,
+        agenda: Agenda,
+        report: RunReport,
+    ) -> Iterator[Family]:
+        """Everyone to be rated, each with the accounts that it is billed with.
+
+        An account alone comes as soon as it is read. Families come last: which of their members
+        are to be rated shows only when all have been read.
+        """
+        families: dict[AccountCode, Family] = {}
+        for account in sorted(accounts):
+            try:
+                record = self._rate.find(account)
+            except Exception as exc:  # noqa: BLE001 - one account must not stop the others
+                self._failed(shard, account, exc, changes, agenda, report)
+                continue
+            root = record.account.root if record else account
+            family = families.get(root) or Family(root)
+            family.hours[account] = changes[account].hours if account in changes else ()
+            if record is not None:
+                family.known[account] = record
+            if record is None or (root == account and not record.children):
+                yield family
+            else:
+                families[root] = family
+        yield from families.values()
+
+    def _failed(
+        self,
+        shard: Shard,
+        account: AccountCode,
+        exc: Exception,
+        changes: Changes,
+        agenda: Agenda,
+        report: RunReport,
+    ) -> None:
+        report.failed[account] = reason_of(exc)
+        due = agenda.get(account, [])
+        self._try_again(shard, account, changes, due, report.started)
 
     def _try_again(
         self,
@@ -177,7 +221,7 @@ class RunShard:
         if subscription is not None and totals.units:
             known.update(self._ledger.rows(shard, Resource(subscription.id)))
             if _behind(totals, known):
-                totals = self._rate(shard, totals.account, (), now)
+                totals = self._rate(shard, Family(totals.account), now)
             for key, units in totals.units.items():
                 stored = known.get(key)
                 row = stored.value if stored else LedgerRow(key, totals.account)

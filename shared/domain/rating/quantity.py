@@ -53,12 +53,17 @@ class Quantities:
         has no value or usage is not kept apart by the fields it is priced by.
         """
         measure = self._catalog.measure(pricing.aggregation)
+        if isinstance(measure, Aggregation) and isinstance(pricing.charge, Percentage):
+            return _percentage_input(measure, self._partial(measure, pricing.segment))
+        return self.units(pricing.aggregation, pricing.segment)
+
+    def units(self, code: AggregationCode, segment: Segment | None) -> Decimal:
+        """Converted and rounded units of an aggregation, or of one segment of it; raises as
+        ``usage``."""
+        measure = self._catalog.measure(code)
         match measure:
             case Aggregation():
-                partial = self._partial(measure, pricing.segment)
-                if isinstance(pricing.charge, Percentage):
-                    return _percentage_input(measure, partial)
-                value = _value(measure, partial)
+                value = _value(measure, self._partial(measure, segment))
             case CompoundAggregation():
                 value = self.measure(measure.code)
         return to_units(value, measure.quantity_per_unit, measure.rounding)

@@ -34,6 +34,7 @@ from shared.domain.rating.package import Block, Package
 from shared.domain.rating.per_unit import PerUnit
 from shared.domain.rating.rate import Rated, plan_rating, rate, usage_span
 from shared.domain.rating.stairstep import Stairstep, Step
+from shared.domain.rating.statement import Member, Statement, state
 from shared.domain.rating.tiered import Tiered
 from shared.domain.rating.totals import totals
 from shared.domain.usage.aggregate import AggregationType
@@ -131,7 +132,13 @@ class Customer:
 
     def units(self, as_of: datetime, changed: Sequence[datetime] = ()) -> int:
         """Cents owed."""
-        return int(sum(totals(self.rate(as_of, changed)).values()))
+        return int(sum(totals(self.state(as_of, changed)).values()))
+
+    def state(self, as_of: datetime, changed: Sequence[datetime] = ()) -> Statement:
+        """Everything owed."""
+        rated = self.rate(as_of, changed)
+        member = Member(self.record, rated.periods)
+        return state([member], rated.subscription, Timeline.of(self.catalog), as_of)
 
 
 def windows(rated: Rated) -> list[Period | None]:

@@ -1,0 +1,215 @@
+"""Windows: the spans of an account's life in which usage is billed at one set of prices."""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import pairwise
+
+from shared.domain.account import AccountPlan, AccountRecord
+from shared.domain.catalog.billing import QuantityBilling
+from shared.domain.catalog.catalog import Catalog
+from shared.domain.catalog.plan import Pricing
+from shared.domain.catalog.resolve import ResolvedPlan
+from shared.domain.catalog.timeline import END, PlanSpan, Timeline
+from shared.domain.ids import AccountCode
+from shared.domain.lifecycle.subscription import Subscription
+from shared.domain.period import Cadence, Frequency, Period, cell_minutes, cell_of
+from shared.domain.rating.proration import local_day, midnight, share
+from shared.domain.rating.trial import first_begun, trial_end
+from shared.domain.rating.waterfall import refills
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of an attached plan's life in which it costs the same.
+
+    ``active`` may reach into the future, ``until`` is how far it has come. ``begun`` is when the
+    attached plan began to count and ``ends`` when it no longer does, if that is known;
+    ``free_until`` is when its trial ends. ``cadence`` has its billing periods.
+    """
+
+    account: AccountCode
+    attachment: AccountPlan
+    span: PlanSpan
+    active: Period
+    until: datetime
+    begun: datetime
+    ends: datetime
+    free_until: datetime
+    cadence: Cadence
+    anchors: "Anchors"
+
+    @property
+    def plan(self) -> ResolvedPlan:
+        """What it costs."""
+        return self.span.plan
+
+    def closed(self, whole: Period, as_of: datetime) -> bool:
+        """Whether the plan's part of a billing period is over."""
+        return as_of >= min(whole.end, self.ends)
+
+    @property
+    def zone(self) -> str:
+        """The time zone that the account is billed in."""
+        return self.cadence.zone
+
+    def cadence_of(self, frequency: Frequency | None) -> Cadence:
+        """Single periods of a charge's own frequency, else of the plan's."""
+        if frequency is None:
+            return self.cadence
+        return Cadence(frequency, 1, self.anchors(frequency), self.zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Anchors:
+    """Where an account's periods are counted from: its own epoch, else the organization's."""
+
+    record: AccountRecord
+    catalog: Catalog
+
+    def __call__(self, frequency: Frequency) -> date:
+        """The anchor of periods of ``frequency``."""
+        return self.record.account.epoch or self.catalog.organization.anchor(frequency)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A span of time in which an attached plan is billed at one set of prices.
+
+    ``whole`` is the billing period it is a part of; ``version`` is the catalogue's that has the
+    last say in it. ``cuts`` are moments inside it up to which the amount is wanted, too, because
+    a prepayment or a credit begins or ends at them.
+    """
+
+    section: Section
+    period: Period
+    whole: Period
+    version: int
+    cuts: tuple[datetime, ...] = ()
+
+    @property
+    def attachment(self) -> AccountPlan:
+        """The attached plan."""
+        return self.section.attachment
+
+    @property
+    def span(self) -> PlanSpan:
+        """What the plan costs."""
+        return self.section.span
+
+    @property
+    def plan(self) -> ResolvedPlan:
+        """What the plan costs."""
+        return self.section.span.plan
+
+    @property
+    def free(self) -> bool:
+        """Whether it lies in a free trial."""
+        return self.period.start < self.section.free_until
+
+    def pricing(self) -> tuple[Pricing, ...]:
+        """The prices in force."""
+        return self.plan.prices_on(local_day(self.period.start, self.section.zone))
+
+    def share(self) -> Decimal:
+        """Its days as a part of the billing period's (semantics, rule 12)."""
+        return share(self.period, self.whole, self.section.zone)
+
+
+def zone_of(record: AccountRecord, catalog: Catalog) -> str:
+    """The time zone an account is billed in: its own, else the organization's."""
+    return record.account.time_zone or catalog.organization.time_zone
+
+
+def life_of(subscription: Subscription, zone: str, as_of: datetime) -> Period | None:
+    """The cells in which a subscription is billable so far, or ``None`` before its start.
+
+    Its ends are widened to cell boundaries: an hour in which it began or ended is billable,
+    and events outside the subscription itself are kept out when they arrive.
+    """
+    if subscription.start is None:
+        return None
+    minutes = cell_minutes(zone)
+    start = cell_of(subscription.start, minutes)
+    end = as_of if subscription.end is None else min(subscription.end, as_of)
+    return Period(start, end) if start < end else None
+
+
+def sections(
+    record: AccountRecord, timeline: Timeline, subscription: Subscription, life: Period
+) -> Iterator[Section]:
+    """Every part of every attached plan, clipped to the attachment and to ``life``.
+
+    A part still running ends at its own end, so that its windows keep one name until then. Raises
+    ``NotFound`` for a plan that no version of the catalogue has.
+    """
+    over = life.end if subscription.end == life.end else END
+    for attachment in record.plans:
+        within = attachment.within(life.end)
+        active = within.overlap(life) if within else None
+        if active is None:
+            continue
+        end = min(attachment.end or END, over)
+        for span in timeline.spans(attachment.plan):
+            start, until = max(active.start, span.start), min(active.end, span.end)
+            if start < until:
+                part = Period(start, min(span.end, end))
+                yield _section(record, attachment, span, part, until, active.start, end, life)
+
+
+def _section(
+    record: AccountRecord,
+    attachment: AccountPlan,
+    span: PlanSpan,
+    active: Period,
+    until: datetime,
+    begun: datetime,
+    ends: datetime,
+    life: Period,
+) -> Section:
+    plan, zone = span.plan, zone_of(record, span.catalog)
+    anchors = Anchors(record, span.catalog)
+    tried = max(first_begun(record.plans, attachment.plan), life.start)
+    return Section(
+        account=record.account.code,
+        attachment=attachment,
+        span=span,
+        active=active,
+        until=until,
+        begun=begun,
+        ends=ends,
+        free_until=trial_end(tried, plan.free_trial, zone),
+        cadence=Cadence(plan.frequency, plan.interval, anchors(plan.frequency), zone),
+        anchors=anchors,
+    )
+
+
+def windows(
+    section: Section,
+    timeline: Timeline,
+    subscription: Subscription,
+    bounds: Collection[datetime] = (),
+) -> Iterator[Window]:
+    """The windows of a section that have begun: divided where a billing period, a price, the
+    trial or an included quantity begins anew. ``bounds`` are the moments to cut at."""
+    changes = [midnight(day, section.zone) for day in section.plan.price_changes()]
+    changes.append(section.free_until)
+    for whole in section.cadence.periods(section.active.start, section.until):
+        part = whole.overlap(section.active)
+        if part is None:
+            continue
+        inner = [*changes, *_refills(section, subscription, part)]
+        marks = sorted({moment for moment in inner if part.start < moment < part.end})
+        for first, last in pairwise([part.start, *marks, part.end]):
+            if first < section.until:
+                version = timeline.version_of(section.span, first, last)
+                cuts = tuple(sorted({m for m in bounds if first < m < last}))
+                yield Window(section, Period(first, last), whole, version, cuts)
+
+
+def _refills(section: Section, subscription: Subscription, part: Period) -> Iterable[datetime]:
+    billing = section.plan.billing
+    if not isinstance(billing, QuantityBilling):
+        return ()
+    return refills(billing, subscription, part)
