@@ -3,7 +3,8 @@ hold: a division by other fields, a derived field, different values.
 
 A cell that was aggregated again bears the number of the version that asked for it as its
 generation. It is never folded from partials any more: when they count more events than it does,
-it is aggregated again. Everything here can be repeated, also beside itself.
+or some of its segments were not written, it is aggregated again. Everything here can be repeated,
+also beside itself.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -41,14 +42,14 @@ class Reaggregate:
         demanding = {meter for meter in meters if timeline.demands(meter)}
         if not demanding:
             return set()
-        counted = _counted({row.key: row.cells for row in rows}, demanding)
-        current = _counted(fresh, demanding)
+        counted = _by_cell({row.key: row.cells for row in rows}, demanding)
+        current = _by_cell(fresh, demanding)
         found: set[Cell] = set()
         for meter, cell in counted.keys() | current.keys():
             needed = timeline.generation(meter, cell)
-            generation, events = _newest(counted.get((meter, cell), {}))
-            more = sum(current.get((meter, cell), {}).values()) > events
-            if needed and (generation < needed or more):
+            stored = _newest(counted.get((meter, cell), []))
+            more = sum(partial.events for partial in current.get((meter, cell), []))
+            if needed and (stored.generation < needed or stored.events < max(stored.out_of, more)):
                 found.add((meter, cell))
         return found
 
@@ -76,6 +77,10 @@ class Reaggregate:
                 cell = _cell_of(event, known)
                 if (event.meter, cell) in cells:
                     _add(made, timeline, event, cell)
+        for partials in _by_cell(made, {meter for meter, _ in cells}).values():
+            total = sum(partial.events for partial in partials)
+            for partial in partials:
+                partial.out_of = total
         return made
 
     def _known(self, day: date, shard: Shard, account: AccountCode) -> set[Cell]:
@@ -89,21 +94,23 @@ class Reaggregate:
         return self._catalogs.timeline(at_least=newest)
 
 
-def _counted(cells: Cells, meters: Collection[MeterCode]) -> dict[Cell, dict[int, int]]:
-    """Events of each cell over all segments, by generation."""
-    counted: dict[Cell, dict[int, int]] = {}
+def _by_cell(cells: Cells, meters: Collection[MeterCode]) -> dict[Cell, list[Partial]]:
+    """The partials of all segments of each cell."""
+    found: dict[Cell, list[Partial]] = {}
     for key, parts in cells.items():
-        if key.meter not in meters:
-            continue
-        for start, partial in parts.items():
-            events = counted.setdefault((key.meter, start), {})
-            events[partial.generation] = events.get(partial.generation, 0) + partial.events
-    return counted
+        if key.meter in meters:
+            for start, partial in parts.items():
+                found.setdefault((key.meter, start), []).append(partial)
+    return found
 
 
-def _newest(events: Mapping[int, int]) -> tuple[int, int]:
-    generation = max(events, default=0)
-    return generation, events.get(generation, 0)
+def _newest(partials: Collection[Partial]) -> Partial:
+    """What the partials of a cell's highest generation count together."""
+    generation = max((partial.generation for partial in partials), default=0)
+    newest = [partial for partial in partials if partial.generation == generation]
+    events = sum(partial.events for partial in newest)
+    out_of = max((partial.out_of for partial in newest), default=0)
+    return Partial(events, {}, generation, out_of)
 
 
 def _cell_of(event: UsageEvent, known: Collection[Cell]) -> datetime:

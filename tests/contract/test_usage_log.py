@@ -295,3 +295,14 @@ def test_a_day_s_table_is_dropped_with_all_it_holds(log: UsageLog) -> None:
     assert log.payload_hashes(DAY, SHARD, [identity(row)]) == [None]
     assert log.append(batch((row,), (write(Partial(), etag),))) == PartialMoved(0)
     assert isinstance(log.append(batch((row,))), Appended)
+
+
+def test_an_account_s_events_come_back_as_they_were_reported(log: UsageLog) -> None:
+    assert list(log.events(DAY, SHARD, ADA)) == []
+    rows = [event_row(str(n), moment=at(n)) for n in range(3)]
+    longer = event_row("4", AccountCode("ada2"))
+    log.append(batch((*rows, event_row("5", BOB), longer)))
+    found = sorted(log.events(DAY, SHARD, ADA), key=lambda e: e.id)
+    assert found == [row.event for row in rows]
+    assert [e.id for e in log.events(DAY, SHARD, BOB)] == ["5"]
+    assert list(log.events(DAY, OTHER_SHARD, ADA)) == []

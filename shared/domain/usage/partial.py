@@ -123,11 +123,14 @@ class Partial:
     """Statistics of the events of one cell (account, hour, meter, segment): a commutative monoid.
 
     ``generation`` is raised by re-aggregation; within one generation ``events`` only grows.
+    ``out_of`` is how many events all segments of the meter's cell had together when it was made
+    by re-aggregation: fewer in what is stored tell that not all of it was written.
     """
 
     events: int = 0
     fields: dict[str, FieldStats] = field(default_factory=dict)
     generation: int = 0
+    out_of: int = 0
 
     def add(self, event: UsageEvent, unique_fields: frozenset[str] = _NO_FIELDS) -> None:
         """Take one event into account; only ``unique_fields`` pay for their distinct values."""
@@ -150,6 +153,7 @@ class Partial:
         """Take everything ``other`` has seen into account."""
         self.events += other.events
         self.generation = max(self.generation, other.generation)
+        self.out_of = max(self.out_of, other.out_of)
         for name, theirs in other.fields.items():
             mine = self.fields.get(name)
             if mine is None:
@@ -160,7 +164,7 @@ class Partial:
     def copy(self) -> "Partial":
         """An independent copy."""
         fields = {name: stats.copy() for name, stats in self.fields.items()}
-        return Partial(self.events, fields, self.generation)
+        return Partial(self.events, fields, self.generation, self.out_of)
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -242,6 +246,8 @@ def to_json(partial: Partial) -> Json:
         for name, stats in sorted(partial.fields.items())
         if stats.distinct is not None
     }
+    if partial.out_of:
+        body["o"] = partial.out_of
     return body | {"u": uniques} if uniques else body
 
 
@@ -262,4 +268,5 @@ def from_json(stored: Mapping[str, object]) -> Partial:
         )
     for name, values in uniques.items():
         fields[name].distinct = _distinct_in(values)
-    return Partial(int(str(stored["n"])), fields, int(str(stored["g"])))
+    out_of = int(str(stored.get("o", 0)))
+    return Partial(int(str(stored["n"])), fields, int(str(stored["g"])), out_of)
