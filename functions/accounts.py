@@ -1,12 +1,17 @@
 """Accounts: who they are, what they owe, what the Marketplace was told."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import azure.functions as func
 
-from shared.api.accounts import account_response, accounts_response, totals_response
 from shared.api.http import respond
-from shared.api.problem import Response
-from shared.api.request import Request
 from shared.bootstrap import app
+
+if TYPE_CHECKING:
+    from shared.api.problem import Response
+    from shared.api.request import Request
 
 blueprint = func.Blueprint()
 
@@ -14,6 +19,7 @@ blueprint = func.Blueprint()
 @blueprint.route(route="api/accounts", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def get_accounts(req: func.HttpRequest) -> func.HttpResponse:
     """Every account with its subscription."""
+    from shared.api.accounts import accounts_response
 
     def handle(request: Request) -> Response:
         app().authorize.billing_read(request.headers)
@@ -25,6 +31,7 @@ def get_accounts(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route(route="api/accounts/{code}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def get_account(req: func.HttpRequest) -> func.HttpResponse:
     """One account with its plans and subscriptions."""
+    from shared.api.accounts import account_response
 
     def handle(request: Request) -> Response:
         app().authorize.billing_read(request.headers)
@@ -38,6 +45,7 @@ def get_account(req: func.HttpRequest) -> func.HttpResponse:
 )
 def get_totals(req: func.HttpRequest) -> func.HttpResponse:
     """What an account owes by usage folded so far, and what is committed of it."""
+    from shared.api.accounts import totals_response
 
     def handle(request: Request) -> Response:
         app().authorize.billing_read(request.headers)

@@ -1,23 +1,18 @@
 """The catalogue: one versioned document, its history, its schema, and its parts for reading."""
 
+from __future__ import annotations
+
 import json
+from typing import TYPE_CHECKING
 
 import azure.functions as func
 
-from shared.api.catalog import (
-    catalog_response,
-    change_catalog,
-    parse_catalog,
-    patched_catalog,
-    version_number,
-    versions_response,
-)
-from shared.api.catalog_schema import catalog_schema
-from shared.api.catalog_views import item_response, list_response
 from shared.api.http import respond
-from shared.api.problem import Response
-from shared.api.request import Request
 from shared.bootstrap import app
+
+if TYPE_CHECKING:
+    from shared.api.problem import Response
+    from shared.api.request import Request
 
 blueprint = func.Blueprint()
 
@@ -27,6 +22,7 @@ KINDS = "{kind:regex(^(products|meters|aggregations|plantemplates|plans)$)}"
 @blueprint.route(route="api/catalog", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def get_catalog(req: func.HttpRequest) -> func.HttpResponse:
     """The newest catalogue, as JSON or YAML."""
+    from shared.api.catalog import catalog_response
 
     def handle(request: Request) -> Response:
         app().authorize.billing_read(request.headers)
@@ -38,6 +34,7 @@ def get_catalog(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route(route="api/catalog", methods=["PUT"], auth_level=func.AuthLevel.ANONYMOUS)
 def put_catalog(req: func.HttpRequest) -> func.HttpResponse:
     """Replace the catalogue by a YAML or JSON document; ``dryRun=true`` only shows the changes."""
+    from shared.api.catalog import change_catalog, parse_catalog
 
     def handle(request: Request) -> Response:
         app().authorize.billing_admin(request.headers)
@@ -50,6 +47,7 @@ def put_catalog(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route(route="api/catalog", methods=["PATCH"], auth_level=func.AuthLevel.ANONYMOUS)
 def patch_catalog(req: func.HttpRequest) -> func.HttpResponse:
     """Change the catalogue by a JSON merge patch."""
+    from shared.api.catalog import change_catalog, patched_catalog
 
     def handle(request: Request) -> Response:
         app().authorize.billing_admin(request.headers)
@@ -63,6 +61,7 @@ def patch_catalog(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route(route="api/catalog/versions", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def get_versions(req: func.HttpRequest) -> func.HttpResponse:
     """Every version, newest first."""
+    from shared.api.catalog import versions_response
 
     def handle(request: Request) -> Response:
         app().authorize.billing_read(request.headers)
@@ -76,6 +75,7 @@ def get_versions(req: func.HttpRequest) -> func.HttpResponse:
 )
 def get_version(req: func.HttpRequest) -> func.HttpResponse:
     """One version with its document and what it changed."""
+    from shared.api.catalog import catalog_response, version_number
 
     def handle(request: Request) -> Response:
         app().authorize.billing_read(request.headers)
@@ -88,6 +88,8 @@ def get_version(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route(route="api/catalog/schema", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def get_schema(req: func.HttpRequest) -> func.HttpResponse:
     """The JSON Schema of the document; open to all, so that editors can fetch it."""
+    from shared.api.catalog_schema import catalog_schema
+    from shared.api.problem import Response
 
     def handle(request: Request) -> Response:  # noqa: ARG001 - handlers are alike
         text = json.dumps(catalog_schema())
@@ -99,6 +101,7 @@ def get_schema(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route(route=f"api/{KINDS}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def get_parts(req: func.HttpRequest) -> func.HttpResponse:
     """All products, meters, aggregations, plan templates or plans."""
+    from shared.api.catalog_views import list_response
 
     def handle(request: Request) -> Response:
         app().authorize.billing_read(request.headers)
@@ -112,6 +115,7 @@ def get_parts(req: func.HttpRequest) -> func.HttpResponse:
 )
 def get_part(req: func.HttpRequest) -> func.HttpResponse:
     """One of them; a plan with all it inherits, and from where."""
+    from shared.api.catalog_views import item_response
 
     def handle(request: Request) -> Response:
         app().authorize.billing_read(request.headers)

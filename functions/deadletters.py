@@ -1,12 +1,17 @@
 """Dead letters: messages of the queues that could not be handled."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import azure.functions as func
 
-from shared.api.deadletters import dead_letters_response, replayed_response
 from shared.api.http import respond
-from shared.api.problem import Response
-from shared.api.request import Request
 from shared.bootstrap import app
+
+if TYPE_CHECKING:
+    from shared.api.problem import Response
+    from shared.api.request import Request
 
 blueprint = func.Blueprint()
 
@@ -14,6 +19,7 @@ blueprint = func.Blueprint()
 @blueprint.route(route="api/deadletters", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def get_dead_letters(req: func.HttpRequest) -> func.HttpResponse:
     """The oldest dead letters of every queue."""
+    from shared.api.deadletters import dead_letters_response
 
     def handle(request: Request) -> Response:
         app().authorize.billing_read(request.headers)
@@ -27,6 +33,7 @@ def get_dead_letters(req: func.HttpRequest) -> func.HttpResponse:
 )
 def post_replay_dead_letters(req: func.HttpRequest) -> func.HttpResponse:
     """Send a queue's dead letters again."""
+    from shared.api.deadletters import replayed_response
 
     def handle(request: Request) -> Response:
         app().authorize.billing_admin(request.headers)

@@ -1,18 +1,25 @@
 """The life of a subscription: landing page, Partner Center's webhook, queue `lifecycle`."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import azure.functions as func
 
 from shared.api.http import respond
-from shared.api.lifecycle import handle_message, webhook_response
-from shared.api.problem import Response
-from shared.api.request import Request
 from shared.bootstrap import app
-from shared.console.landing import LandingPage, Look
+
+if TYPE_CHECKING:
+    from shared.api.problem import Response
+    from shared.api.request import Request
+    from shared.console.landing import LandingPage
 
 blueprint = func.Blueprint()
 
 
 def _landing() -> LandingPage:
+    from shared.console.landing import LandingPage, Look
+
     settings = app().settings
     look = Look(
         app().queries.publisher(), settings.product_url, settings.support_url, not settings.local
@@ -43,6 +50,7 @@ def post_landing(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route(route="api/webhook", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 def post_webhook(req: func.HttpRequest) -> func.HttpResponse:
     """Take a notice of Partner Center: prove it, queue it, answer at once."""
+    from shared.api.lifecycle import webhook_response
 
     def handle(request: Request) -> Response:
         app().authorize.partner_center(request.headers)
@@ -56,4 +64,6 @@ def post_webhook(req: func.HttpRequest) -> func.HttpResponse:
 )
 def take_lifecycle(message: func.ServiceBusMessage) -> None:
     """Follow an operation to its end, or forward an event; one session's come in order."""
+    from shared.api.lifecycle import handle_message
+
     handle_message(message.get_body(), lambda: app().handle_operation, lambda: app().forward)

@@ -1,14 +1,18 @@
 """The hourly run: the timer, the queue `metering` with one message a shard, and its state."""
 
+from __future__ import annotations
+
 import json
+from typing import TYPE_CHECKING
 
 import azure.functions as func
 
 from shared.api.http import respond
-from shared.api.metering import report_run, report_skew, status_response, submissions_response
-from shared.api.problem import Response
-from shared.api.request import Request
 from shared.bootstrap import app
+
+if TYPE_CHECKING:
+    from shared.api.problem import Response
+    from shared.api.request import Request
 
 blueprint = func.Blueprint()
 
@@ -16,6 +20,8 @@ blueprint = func.Blueprint()
 @blueprint.timer_trigger(schedule="0 5 * * * *", arg_name="timer", run_on_startup=False)
 def hourly(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the binding needs its name
     """Five minutes past every hour: ask for a run and try parked events again."""
+    from shared.api.metering import report_skew
+
     app().start_run()
     app().replay_parked()
     report_skew(app().clock.skew)
@@ -26,6 +32,8 @@ def hourly(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the binding need
 )
 def run_shard(message: func.ServiceBusMessage) -> None:
     """Handle one shard."""
+    from shared.api.metering import report_run
+
     shard = json.loads(message.get_body())["shard"]
     report_run(app().run_shard(shard))
 
@@ -33,6 +41,7 @@ def run_shard(message: func.ServiceBusMessage) -> None:
 @blueprint.route(route="api/metering/run", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 def post_run(req: func.HttpRequest) -> func.HttpResponse:
     """Ask for a run of all shards now."""
+    from shared.api.problem import Response
 
     def handle(request: Request) -> Response:
         app().authorize.billing_admin(request.headers)
@@ -46,6 +55,7 @@ def post_run(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route(route="api/metering/status", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def get_status(req: func.HttpRequest) -> func.HttpResponse:
     """When each shard's last complete run began."""
+    from shared.api.metering import status_response
 
     def handle(request: Request) -> Response:
         app().authorize.billing_read(request.headers)
@@ -57,6 +67,7 @@ def get_status(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route(route="api/submissions", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def get_submissions(req: func.HttpRequest) -> func.HttpResponse:
     """Submissions of an account, by hour."""
+    from shared.api.metering import submissions_response
 
     def handle(request: Request) -> Response:
         app().authorize.billing_read(request.headers)

@@ -1,12 +1,17 @@
 """Service users: API keys for product backends."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import azure.functions as func
 
 from shared.api.http import respond
-from shared.api.problem import Response
-from shared.api.request import Request
-from shared.api.serviceusers import created_response, read_order, user_response, users_response
 from shared.bootstrap import app
+
+if TYPE_CHECKING:
+    from shared.api.problem import Response
+    from shared.api.request import Request
 
 blueprint = func.Blueprint()
 
@@ -14,6 +19,7 @@ blueprint = func.Blueprint()
 @blueprint.route(route="api/serviceusers", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 def post_service_user(req: func.HttpRequest) -> func.HttpResponse:
     """Make a service user; the answer shows its key, once."""
+    from shared.api.serviceusers import created_response, read_order
 
     def handle(request: Request) -> Response:
         app().authorize.billing_admin(request.headers)
@@ -25,6 +31,7 @@ def post_service_user(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route(route="api/serviceusers", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def get_service_users(req: func.HttpRequest) -> func.HttpResponse:
     """Every service user, without keys."""
+    from shared.api.serviceusers import users_response
 
     def handle(request: Request) -> Response:
         app().authorize.billing_admin(request.headers)
@@ -38,6 +45,7 @@ def get_service_users(req: func.HttpRequest) -> func.HttpResponse:
 )
 def delete_service_user(req: func.HttpRequest) -> func.HttpResponse:
     """Revoke a key."""
+    from shared.api.serviceusers import user_response
 
     def handle(request: Request) -> Response:
         app().authorize.billing_admin(request.headers)

@@ -1,25 +1,17 @@
 """Subscriptions: what they are, and what publishers order for their customers."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import azure.functions as func
 
 from shared.api.http import respond
-from shared.api.problem import Response
-from shared.api.request import Request
-from shared.api.subscriptions import (
-    account_code,
-    adopted_response,
-    erased_response,
-    operation_response,
-    read_account,
-    read_plan,
-    read_quantity,
-    reconciled_response,
-    report_reconciled,
-    subscription_id,
-    subscription_response,
-    subscriptions_response,
-)
 from shared.bootstrap import app
+
+if TYPE_CHECKING:
+    from shared.api.problem import Response
+    from shared.api.request import Request
 
 blueprint = func.Blueprint()
 
@@ -29,6 +21,8 @@ ONE = "api/subscriptions/{id}"
 @blueprint.timer_trigger(schedule="0 3 * * * *", arg_name="timer", run_on_startup=False)
 def reconcile_subscriptions(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the binding needs its name
     """Three minutes past every hour, before usage is billed: agree with the Marketplace."""
+    from shared.api.subscriptions import report_reconciled
+
     report_reconciled(app().reconcile_subscriptions())
 
 
@@ -37,6 +31,7 @@ def reconcile_subscriptions(timer: func.TimerRequest) -> None:  # noqa: ARG001 -
 )
 def post_reconcile(req: func.HttpRequest) -> func.HttpResponse:
     """Agree with the Marketplace now."""
+    from shared.api.subscriptions import reconciled_response, report_reconciled
 
     def handle(request: Request) -> Response:
         app().authorize.billing_admin(request.headers)
@@ -50,6 +45,7 @@ def post_reconcile(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route(route="api/subscriptions", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def get_subscriptions(req: func.HttpRequest) -> func.HttpResponse:
     """Every subscription with its account."""
+    from shared.api.subscriptions import subscriptions_response
 
     def handle(request: Request) -> Response:
         app().authorize.billing_read(request.headers)
@@ -61,6 +57,7 @@ def get_subscriptions(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route(route=ONE, methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def get_subscription(req: func.HttpRequest) -> func.HttpResponse:
     """One subscription with its operations and audit trail."""
+    from shared.api.subscriptions import subscription_id, subscription_response
 
     def handle(request: Request) -> Response:
         app().authorize.billing_read(request.headers)
@@ -74,6 +71,7 @@ def get_subscription(req: func.HttpRequest) -> func.HttpResponse:
 )
 def get_operation(req: func.HttpRequest) -> func.HttpResponse:
     """How far an operation is, by the Marketplace's word."""
+    from shared.api.subscriptions import operation_response, subscription_id
 
     def handle(request: Request) -> Response:
         app().authorize.billing_admin(request.headers)
@@ -88,6 +86,7 @@ def get_operation(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route(route=f"{ONE}/plan", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 def post_plan(req: func.HttpRequest) -> func.HttpResponse:
     """Ask the Marketplace for another plan."""
+    from shared.api.subscriptions import operation_response, read_plan, subscription_id
 
     def handle(request: Request) -> Response:
         caller = app().authorize.billing_admin(request.headers)
@@ -100,6 +99,7 @@ def post_plan(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route(route=f"{ONE}/quantity", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 def post_quantity(req: func.HttpRequest) -> func.HttpResponse:
     """Ask the Marketplace for another number of seats."""
+    from shared.api.subscriptions import operation_response, read_quantity, subscription_id
 
     def handle(request: Request) -> Response:
         caller = app().authorize.billing_admin(request.headers)
@@ -113,6 +113,7 @@ def post_quantity(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route(route=f"{ONE}/cancel", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 def post_cancel(req: func.HttpRequest) -> func.HttpResponse:
     """Ask the Marketplace for the end of a subscription."""
+    from shared.api.subscriptions import operation_response, subscription_id
 
     def handle(request: Request) -> Response:
         caller = app().authorize.billing_admin(request.headers)
@@ -126,6 +127,7 @@ def post_cancel(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route(route=f"{ONE}/activate", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 def post_activate(req: func.HttpRequest) -> func.HttpResponse:
     """Set up a purchase whose buyer does not come, and start its billing."""
+    from shared.api.subscriptions import adopted_response, read_account, subscription_id
 
     def handle(request: Request) -> Response:
         caller = app().authorize.billing_admin(request.headers)
@@ -138,6 +140,7 @@ def post_activate(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route(route=f"{ONE}/adopt", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 def post_adopt(req: func.HttpRequest) -> func.HttpResponse:
     """Set up what was activated elsewhere, or let it pay for an account that exists."""
+    from shared.api.subscriptions import adopted_response, read_account, subscription_id
 
     def handle(request: Request) -> Response:
         caller = app().authorize.billing_admin(request.headers)
@@ -154,6 +157,7 @@ def post_adopt(req: func.HttpRequest) -> func.HttpResponse:
 )
 def delete_personal_data(req: func.HttpRequest) -> func.HttpResponse:
     """Erase what names people, once a customer has been gone for a week."""
+    from shared.api.subscriptions import account_code, erased_response
 
     def handle(request: Request) -> Response:
         caller = app().authorize.billing_admin(request.headers)

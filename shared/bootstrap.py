@@ -14,38 +14,6 @@ from typing import TYPE_CHECKING
 from shared import telemetry
 from shared.config import Settings, load_settings
 from shared.domain.errors import InvalidInput, Misconfigured
-from shared.services.activate import Activate
-from shared.services.adopt import Adopt
-from shared.services.answer_operation import AnswerOperation
-from shared.services.audit import Audit, TendTables
-from shared.services.catalog import PutCatalog
-from shared.services.chronicle import Chronicle
-from shared.services.daily import Daily
-from shared.services.dead_letters import TendDeadLetters
-from shared.services.directory import CatalogCache, Directory
-from shared.services.erase_account import EraseAccount
-from shared.services.fold import Fold
-from shared.services.follow_subscription import FollowSubscription
-from shared.services.forward import Forward
-from shared.services.handle_operation import HandleOperation
-from shared.services.ingest_usage import IngestUsage
-from shared.services.publisher_actions import PublisherActions
-from shared.services.queries import Queries
-from shared.services.rate_account import RateAccount
-from shared.services.receive_notice import ReceiveNotice
-from shared.services.reconcile_subscriptions import ReconcileSubscriptions
-from shared.services.reconcile_usage import ReconcileUsage
-from shared.services.refund import RecordRefund
-from shared.services.replay_parked import ReplayParked
-from shared.services.run_shard import RunShard
-from shared.services.runs import StartRun
-from shared.services.service_users import ManageServiceUsers
-from shared.services.set_up import SetUp
-from shared.services.settle_uncertain import SettleUncertain
-from shared.services.submit import Breaker, Submit
-from shared.services.subscription_queries import SubscriptionQueries
-from shared.services.take_message import TakeMessage
-from shared.services.usage_writer import UsageWriter
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -61,6 +29,34 @@ if TYPE_CHECKING:
     from shared.messaging.connection import Connection
     from shared.messaging.publisher import ServiceBusMessages
     from shared.ports import SignIn
+    from shared.services.activate import Activate
+    from shared.services.adopt import Adopt
+    from shared.services.answer_operation import AnswerOperation
+    from shared.services.audit import Audit
+    from shared.services.catalog import PutCatalog
+    from shared.services.chronicle import Chronicle
+    from shared.services.daily import Daily
+    from shared.services.dead_letters import TendDeadLetters
+    from shared.services.directory import CatalogCache
+    from shared.services.erase_account import EraseAccount
+    from shared.services.fold import Fold
+    from shared.services.follow_subscription import FollowSubscription
+    from shared.services.forward import Forward
+    from shared.services.handle_operation import HandleOperation
+    from shared.services.ingest_usage import IngestUsage
+    from shared.services.publisher_actions import PublisherActions
+    from shared.services.queries import Queries
+    from shared.services.rate_account import RateAccount
+    from shared.services.receive_notice import ReceiveNotice
+    from shared.services.reconcile_subscriptions import ReconcileSubscriptions
+    from shared.services.refund import RecordRefund
+    from shared.services.replay_parked import ReplayParked
+    from shared.services.run_shard import RunShard
+    from shared.services.runs import StartRun
+    from shared.services.service_users import ManageServiceUsers
+    from shared.services.set_up import SetUp
+    from shared.services.subscription_queries import SubscriptionQueries
+    from shared.services.take_message import TakeMessage
     from shared.storage.accounts import TableAccounts
     from shared.storage.audit_trail import TableAuditTrail
     from shared.storage.catalogs import TableCatalogs
@@ -231,11 +227,17 @@ class App:
 
     @cached_property
     def _catalog_cache(self) -> CatalogCache:
+        from shared.services.directory import CatalogCache
+
         return CatalogCache(self._catalogs, self.clock)
 
     @cached_property
     def ingest(self) -> IngestUsage:
         """Takes usage events."""
+        from shared.services.directory import Directory
+        from shared.services.ingest_usage import IngestUsage
+        from shared.services.usage_writer import UsageWriter
+
         writer = UsageWriter(self._log, self.clock, self._tasks, uuid.uuid4().hex[:12])
         directory = Directory(self._accounts, self._catalog_cache)
         return IngestUsage(writer, directory, self._catalog_cache, self._parking, self.clock)
@@ -243,21 +245,28 @@ class App:
     @cached_property
     def take_message(self) -> TakeMessage:
         """Takes usage from the queue."""
+        from shared.services.take_message import TakeMessage
+
         return TakeMessage(self.ingest, self._refusals, self.clock)
 
     @cached_property
     def replay_parked(self) -> ReplayParked:
         """Tries parked events again."""
+        from shared.services.replay_parked import ReplayParked
+
         return ReplayParked(self._parking, self.ingest)
 
     @cached_property
     def _fold(self) -> Fold:
+        from shared.services.fold import Fold
         from shared.storage.usage_days import TableUsageDays
 
         return Fold(self._log, TableUsageDays(self._tables), self._catalog_cache)
 
     @cached_property
     def _rate_account(self) -> RateAccount:
+        from shared.services.rate_account import RateAccount
+
         return RateAccount(
             self._accounts, self._catalog_cache, self._fold, self.settings.usage_grace
         )
@@ -266,6 +275,9 @@ class App:
     def run_shard(self) -> RunShard:
         """Handles one shard of the hourly run."""
         from shared.marketplace.metering import MarketplaceMetering
+        from shared.services.run_shard import RunShard
+        from shared.services.settle_uncertain import SettleUncertain
+        from shared.services.submit import Breaker, Submit
 
         metering = MarketplaceMetering(self._transport)
         return RunShard(
@@ -281,12 +293,17 @@ class App:
 
     @cached_property
     def _audit(self) -> Audit:
+        from shared.services.audit import Audit
+
         return Audit(self._log, self._fold, self._ledger, self._findings, self.clock)
 
     @cached_property
     def daily(self) -> Daily:
         """The daily work: audit, day tables, the Marketplace's report."""
         from shared.marketplace.metering import MarketplaceMetering
+        from shared.services.audit import TendTables
+        from shared.services.daily import Daily
+        from shared.services.reconcile_usage import ReconcileUsage
 
         tend = TendTables(self._log, self._audit, self.clock, self.settings.event_retention)
         reconcile = ReconcileUsage(
@@ -301,6 +318,7 @@ class App:
     def service_users(self) -> ManageServiceUsers:
         """Makes and revokes API keys."""
         from shared.identity.apikeys import mint
+        from shared.services.service_users import ManageServiceUsers
 
         def minted(
             name: str,
@@ -317,34 +335,45 @@ class App:
     @cached_property
     def record_refund(self) -> RecordRefund:
         """Records refunds that Microsoft made."""
+        from shared.services.refund import RecordRefund
+
         return RecordRefund(self._accounts, self._ledger, self.clock)
 
     @cached_property
     def dead_letters(self) -> TendDeadLetters:
         """Looks at dead letters and sends them again."""
         from shared.messaging.dead_letters import ServiceBusDeadLetters
+        from shared.services.dead_letters import TendDeadLetters
 
         return TendDeadLetters(ServiceBusDeadLetters(self._service_bus, self._messages))
 
     @cached_property
     def start_run(self) -> StartRun:
         """Starts the hourly run."""
+        from shared.services.runs import StartRun
+
         return StartRun(self._messages, self._runs, self.clock)
 
     @cached_property
     def put_catalog(self) -> PutCatalog:
         """Replaces the catalogue."""
+        from shared.services.catalog import PutCatalog
+
         return PutCatalog(self._catalogs, self._accounts, self._ledger, self.clock)
 
     # --- the life of subscriptions -----------------------------------------------------------
 
     @cached_property
     def _chronicle(self) -> Chronicle:
+        from shared.services.chronicle import Chronicle
+
         forwarding = bool(self.settings.forward_url)
         return Chronicle(self._audit_trail, self._messages, forwarding)
 
     @cached_property
     def _set_up(self) -> SetUp:
+        from shared.services.set_up import SetUp
+
         return SetUp(
             self._fulfillment,
             self._accounts,
@@ -367,15 +396,21 @@ class App:
     @cached_property
     def activate(self) -> Activate:
         """Turns a purchase into an account."""
+        from shared.services.activate import Activate
+
         return Activate(self._fulfillment, self._set_up, self.settings.landing_fields)
 
     @cached_property
     def adopt(self) -> Adopt:
         """Sets up a subscription at the publisher's word."""
+        from shared.services.adopt import Adopt
+
         return Adopt(self._fulfillment, self._set_up)
 
     @cached_property
     def _answer_operation(self) -> AnswerOperation:
+        from shared.services.answer_operation import AnswerOperation
+
         return AnswerOperation(
             self._fulfillment,
             self._operations,
@@ -388,10 +423,14 @@ class App:
     @cached_property
     def receive_notice(self) -> ReceiveNotice:
         """Receives notices of Partner Center."""
+        from shared.services.receive_notice import ReceiveNotice
+
         return ReceiveNotice(self._fulfillment, self._answer_operation, self._messages, self.clock)
 
     @cached_property
     def _follow_subscription(self) -> FollowSubscription:
+        from shared.services.follow_subscription import FollowSubscription
+
         return FollowSubscription(
             self._fulfillment,
             self._accounts,
@@ -404,6 +443,8 @@ class App:
     @cached_property
     def handle_operation(self) -> HandleOperation:
         """Follows an operation to its end."""
+        from shared.services.handle_operation import HandleOperation
+
         return HandleOperation(
             self._fulfillment,
             self._operations,
@@ -417,6 +458,7 @@ class App:
     def forward(self) -> Forward:
         """Forwards lifecycle events to the publisher's endpoint."""
         from shared.messaging.forwarder import HttpForwarder
+        from shared.services.forward import Forward
 
         forwarder = HttpForwarder(self.settings, self.clock.now)
         return Forward(forwarder, self._messages, self._findings, self.clock)
@@ -424,6 +466,8 @@ class App:
     @cached_property
     def reconcile_subscriptions(self) -> ReconcileSubscriptions:
         """Compares every subscription with the Marketplace's list."""
+        from shared.services.reconcile_subscriptions import ReconcileSubscriptions
+
         return ReconcileSubscriptions(
             self._fulfillment,
             self._accounts,
@@ -438,6 +482,8 @@ class App:
     @cached_property
     def publisher_actions(self) -> PublisherActions:
         """What the publisher asks of the Marketplace for a customer."""
+        from shared.services.publisher_actions import PublisherActions
+
         return PublisherActions(
             self._fulfillment,
             self._accounts,
@@ -453,16 +499,22 @@ class App:
     @cached_property
     def erase_account(self) -> EraseAccount:
         """Erases the personal data of a customer that has left."""
+        from shared.services.erase_account import EraseAccount
+
         return EraseAccount(self._accounts, self._parking, self.clock, self._chronicle)
 
     @cached_property
     def subscriptions(self) -> SubscriptionQueries:
         """Answers questions about subscriptions."""
+        from shared.services.subscription_queries import SubscriptionQueries
+
         return SubscriptionQueries(self._accounts, self._operations, self._audit_trail)
 
     @cached_property
     def queries(self) -> Queries:
         """Answers questions."""
+        from shared.services.queries import Queries
+
         return Queries(
             self._accounts,
             self._ledger,
