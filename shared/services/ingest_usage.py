@@ -26,8 +26,7 @@ MAX_PAYLOAD = 16_000
 """Characters of one event's canonical contents; a storage property holds 32,768."""
 
 REUSED_ID = FieldError("/id", "was used before, on the same day, with a different payload")
-
-
+TOO_LARGE = FieldError("/data", "the event is too large to store")
 FOREIGN_ACCOUNT = FieldError("/account", "is not one this caller may report for")
 
 
@@ -155,6 +154,8 @@ def _stored(event: UsageEvent, entry: Entry) -> EventResult:
             return EventResult(event.id, Outcome.DUPLICATE)
         case Stored.DIFFERENT:
             return EventResult(event.id, Outcome.INVALID, (REUSED_ID,))
+        case Stored.TOO_LARGE:
+            return EventResult(event.id, Outcome.INVALID, (TOO_LARGE,))
         case None:
             raise AssertionError("the writer returned without deciding an event")
 

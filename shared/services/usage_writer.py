@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
-from shared.domain.errors import Unavailable, UpstreamFailure
+from shared.domain.errors import TooLarge, Unavailable, UpstreamFailure
 from shared.domain.ids import AccountCode, Shard
 from shared.domain.period import DAY, day_of, hour_of
 from shared.domain.usage.event import EventKey, UsageEvent
@@ -45,6 +45,8 @@ MAX_CELLS = 5_000
 MAX_LANES = 256
 CONFLICTS_BEFORE_LOOKING = 3
 UNANSWERED_BEFORE_GIVING_UP = 3
+FRUITLESS_BEFORE_GIVING_UP = 3
+"""Conflicts in a row that decide no event: storage contradicts itself, and may go on doing so."""
 
 
 class Stored(StrEnum):
@@ -53,6 +55,7 @@ class Stored(StrEnum):
     NEW = "new"
     SAME = "same"
     DIFFERENT = "different"
+    TOO_LARGE = "too_large"
 
 
 @dataclass(slots=True, eq=False)
@@ -99,10 +102,12 @@ class _Plan:
 
 @dataclass(slots=True)
 class _Tries:
-    """How often storing the same entries has failed, and why."""
+    """How often storing the same entries has failed, and why; ``most`` are sent at once."""
 
     unanswered: int = 0
     conflicts: int = 0
+    fruitless: int = 0
+    most: int = MAX_ENTITIES
 
 
 @dataclass(slots=True)
@@ -144,8 +149,10 @@ class Lane:
         tries = _Tries()
         while pending:
             try:
-                plan = self._plan(pending)
+                plan = self._plan(pending[: tries.most])
                 answer = self.log.append(plan.batch)
+            except TooLarge:
+                self._take_less(pending[0], tries)
             except UpstreamFailure as exc:
                 self._start_over()
                 tries.unanswered += 1
@@ -154,21 +161,36 @@ class Lane:
                     _fail(pending, exc)
             else:
                 self._take_in(plan, answer, tries)
+            if tries.fruitless >= FRUITLESS_BEFORE_GIVING_UP:
+                _fail(pending, Unavailable("storage names conflicts that decide nothing"))
             pending = [entry for entry in pending if not entry.done]
         for entry, original in repeated:
             _repeat(entry, original)
+
+    def _take_less(self, first: Entry, tries: _Tries) -> None:
+        """Weights are estimates. What is too large even alone, beside an empty partial, is so
+        for good; nothing was stored, so its neighbours go on without it."""
+        if tries.most > 1:
+            tries.most //= 2
+        elif first.cell in self._cells:
+            self._start_over()
+        else:
+            first.stored = Stored.TOO_LARGE
 
     def _take_in(self, plan: _Plan, answer: AppendAnswer, tries: _Tries) -> None:
         match answer:
             case Appended(etags):
                 self._stored(plan, etags)
                 tries.conflicts = 0
+                tries.most = min(2 * tries.most, MAX_ENTITIES)
             case EventExists(index):
                 tries.conflicts += 1
                 all_of_them = tries.conflicts >= CONFLICTS_BEFORE_LOOKING
                 self._look_up(plan.entries if all_of_them else [plan.entries[index]])
             case PartialMoved():
                 self._start_over()
+        fruitful = any(entry.done for entry in plan.entries)
+        tries.fruitless = 0 if fruitful else tries.fruitless + 1
 
     def _plan(self, pending: Sequence[Entry]) -> _Plan:
         """The next transaction: as many of ``pending`` as fit, for the hour that it is now."""
@@ -278,6 +300,9 @@ def _repeat(entry: Entry, original: Entry) -> None:
     """The same identity twice at once: the second is what a later repetition would be."""
     if original.failure is not None:
         entry.failure = original.failure
+        return
+    if original.stored is Stored.TOO_LARGE:
+        entry.stored = Stored.TOO_LARGE
         return
     known = original.found or original.row.payload_hash
     entry.stored = Stored.SAME if entry.row.payload_hash == known else Stored.DIFFERENT

@@ -200,6 +200,8 @@ class Table:
         if isinstance(answer, Failed) and self._may_be_missing(answer):
             self.make()
             answer = self._sender.send(name, partition, operations)
+            if isinstance(answer, Failed) and _lacks_table(answer, operations):
+                raise Unavailable(f"table {name} was made and is not there yet")
         if isinstance(answer, Succeeded):
             self._known.add(name)
             return Done(answer.etags)
@@ -211,6 +213,12 @@ class Table:
         # A missing row has the same status, and not every service names the difference.
         unknown = self._client.table_name not in self._known
         return answer.status == 404 and (unknown or answer.code == "TableNotFound")
+
+
+def _lacks_table(answer: Failed, operations: Sequence[Operation]) -> bool:
+    """Whether the table is missing for certain: only the others can lack a row."""
+    needs_no_row = isinstance(operations[answer.index], Create | Put)
+    return answer.status == 404 and (needs_no_row or answer.code == "TableNotFound")
 
 
 def _check(partition: str, operations: Sequence[Operation]) -> None:

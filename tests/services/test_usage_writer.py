@@ -9,13 +9,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.domain.errors import Throttled, Unavailable
+from shared.domain.errors import Throttled, TooLarge, Unavailable
 from shared.domain.ids import Shard, shard_of
 from shared.domain.period import DAY, HOUR, cell_of, day_of, hour_of
 from shared.domain.usage.event import Outcome, UsageEvent, canonical_payload, payload_hash
-from shared.ports import Appended, EventExists, EventRow, PartialKey, UsageBatch
+from shared.ports import (
+    AppendAnswer,
+    Appended,
+    EventExists,
+    EventRow,
+    PartialKey,
+    PartialMoved,
+    UsageBatch,
+)
 from shared.services.usage_writer import Entry, Lane, Stored
 from tests.fakes.tasks import FakeTasks
+from tests.fakes.usage_log import FakeUsageLog
 from tests.services.taps import Call
 from tests.services.world import START, Process, World
 
@@ -363,6 +372,73 @@ def test_a_repetition_of_what_is_stored_beside_a_wrong_one() -> None:
     answers = store(world, wrong, right, wrong, other, right)
     different, same = Stored.DIFFERENT, Stored.SAME
     assert answers == [different, same, different, different, same]
+
+
+# --- what is larger than its estimate, and storage that contradicts itself
+
+
+def too_large(when: Callable[[UsageBatch], bool]) -> Callable[[Call], None]:
+    """Storage that finds some batches too large, whatever their weight was thought to be."""
+
+    def step(call: Call) -> None:
+        batch = call.arguments[0] if call.name == "log.append" else None
+        if isinstance(batch, UsageBatch) and when(batch):
+            raise TooLarge("more than a transaction takes")
+
+    return step
+
+
+def test_a_batch_that_proves_too_large_is_sent_in_parts() -> None:
+    world = World()
+    world.journal.always = too_large(lambda batch: len(batch.events) > 10)
+    assert store(world, *(world.event("acme") for _ in range(98))) == [Stored.NEW] * 98
+    world.check()
+
+
+def test_an_event_too_large_alone_costs_its_neighbours_nothing() -> None:
+    world = World()
+    for account in ("acme", "zeta"):
+        world.account(account)
+    odd = world.event("acme", id_="odd")
+    world.journal.always = too_large(lambda batch: any(r.event.id == "odd" for r in batch.events))
+    others = [world.event(account) for account in ("acme", "zeta") for _ in range(60)]
+    results = world.send(*others[:50], odd, *others[50:], odd)
+    refused = [result for result in results if result.outcome is Outcome.INVALID]
+    assert [(r.id, r.errors[0].pointer) for r in refused] == [("odd", "/data")] * 2
+    assert sum(result.outcome is Outcome.ACCEPTED for result in results) == 120
+    world.check()
+
+
+def test_a_partial_that_grew_too_large_is_left_for_a_new_one() -> None:
+    world = World()
+    world.journal.always = too_large(
+        lambda batch: any(write.partial.events > 3 for write in batch.partials)
+    )
+    assert store(world, *(world.event("acme") for _ in range(20))) == [Stored.NEW] * 20
+    world.check()
+
+
+class Contradicting(FakeUsageLog):
+    """Names conflicts with what is not there."""
+
+    def __init__(self, answer: AppendAnswer) -> None:
+        super().__init__()
+        self.answer = answer
+        self.asked = 0
+
+    def append(self, batch: UsageBatch) -> AppendAnswer:  # noqa: ARG002 - the port's
+        self.asked += 1
+        return self.answer if self.asked < 50 else Appended(())
+
+
+@pytest.mark.parametrize("answer", [EventExists(0), PartialMoved(0)])
+def test_conflicts_that_decide_nothing_end(answer: AppendAnswer) -> None:
+    log = Contradicting(answer)
+    world = World(log=log)
+    made = entries([world.event("acme") for _ in range(3)])
+    world.process.writer.store(made)
+    assert all(isinstance(entry.failure, Unavailable) for _, entry in made)
+    assert log.asked == 3
 
 
 # --- requests that share a lane

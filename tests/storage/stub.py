@@ -12,9 +12,13 @@ from shared.config import Settings
 
 @dataclass(slots=True)
 class Stub:
-    """What to answer; a status of 0 means to hang up. ``requests`` are methods and paths."""
+    """What to answer; a status of 0 means to hang up. ``requests`` are methods and paths.
+
+    ``making`` is the status for making a table, without a body, unless it is like all others.
+    """
 
     status: int = 200
+    making: int | None = None
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
@@ -48,12 +52,18 @@ def answering(stub: Stub) -> Iterator[Stub]:
             if stub.status == 0:
                 self.close_connection = True
                 return
-            self.send_response_only(stub.status)
-            for name, value in stub.headers.items():
+            if stub.making and self.path.endswith("/Tables"):
+                self._say(stub.making, {}, b"")
+            else:
+                self._say(stub.status, stub.headers, stub.body)
+
+        def _say(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+            self.send_response_only(status)
+            for name, value in headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(stub.body)))
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(stub.body)
+            self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
             pass

@@ -106,6 +106,25 @@ def test_a_row_that_is_not_as_expected_is_a_clash(stub: Stub, status: int, code:
     tables.close()
 
 
+@pytest.mark.parametrize("code", ["TableNotFound", "ResourceNotFound", ""])
+def test_a_table_that_was_made_and_is_not_there_yet_names_no_row(stub: Stub, code: str) -> None:
+    stub.status, stub.body, stub.headers = 202, failed_batch(404, code), BATCH
+    stub.making = 409
+    tables = open_tables(stub.settings)
+    with pytest.raises(Unavailable):
+        tables.table("Any").transact("p", [Create("r", {})])
+    assert [request.split("/")[-1] for request in stub.requests] == ["$batch", "Tables", "$batch"]
+    tables.close()
+
+
+def test_a_row_that_is_missing_in_a_table_just_made_is_a_clash(stub: Stub) -> None:
+    stub.status, stub.body, stub.headers = 202, failed_batch(404, "ResourceNotFound"), BATCH
+    stub.making = 409
+    tables = open_tables(stub.settings)
+    assert tables.table("Any").transact("p", [Delete("r", None)]) == Clash(0)
+    tables.close()
+
+
 def test_silence_leaves_unknown_what_a_write_did(stub: Stub) -> None:
     stub.status = 0
     assert type(write_to(stub)) is Unavailable
