@@ -1,7 +1,7 @@
 """Follows the Marketplace: makes our state of a subscription what the Marketplace says it is."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.domain.account import AccountRecord
 from shared.domain.audit import MARKETPLACE
@@ -22,6 +22,9 @@ from shared.services.chronicle import Chronicle
 from shared.services.directory import CatalogCache
 
 ATTEMPTS = 5
+SETTLING = timedelta(minutes=1)
+"""An operation bears the time at which it was asked for; a subscription ends a little later, and
+usage of that while is still taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,9 @@ class FollowSubscription:
         self, record: AccountRecord, theirs: MarketplaceSubscription, now: datetime, hint: Hint
     ) -> Observed:
         any_action = not hint.action
-        ended = any_action or hint.action == Action.UNSUBSCRIBE
+        ended, known_active = (hint.at if any_action else None), hint.known_active
+        if hint.action == Action.UNSUBSCRIBE and hint.at is not None:
+            ended, known_active = hint.at + SETTLING, hint.at
         replanned = any_action or (
             hint.action == Action.CHANGE_PLAN and hint.plan in ("", theirs.plan)
         )
@@ -117,9 +122,9 @@ class FollowSubscription:
             now,
             None if plan is None else PlanCode(plan.code),
             cell_minutes(zone),
-            ended=hint.at if ended else None,
+            ended=ended,
             replanned=hint.at if replanned else None,
-            known_active=hint.known_active,
+            known_active=known_active,
         )
 
     def _noted(

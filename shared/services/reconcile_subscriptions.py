@@ -55,16 +55,18 @@ class ReconcileSubscriptions:
         """
         began = self.clock.now()
         report = Reconciled()
-        known_active = self.checkpoints.read(CHECKPOINT)
+        known_active = self.checkpoints.read(CHECKPOINT) or began - HOUR
         theirs = {each.id: each for each in self.fulfillment.list_subscriptions()}
         self._resume(report)
-        ours = {sold.id: sold for _, sold in self.accounts.subscriptions()}
+        ours = self._ours()
         report.compared = len(theirs)
         for id_, sold in ours.items():
             if _differs(sold, theirs.get(id_)):
                 self._try(report, id_, partial(self._repair, id_, known_active, report))
             if sold.status is SubscriptionStatus.SUSPENDED:
                 self._try(report, id_, partial(self._answer_outstanding, id_))
+        if report.repaired:
+            ours = self._ours()
         report.findings += self._found(theirs, ours, began)
         report.findings += [
             Finding(FindingKind.NOT_RECONCILED, id_, reason, began)
@@ -74,6 +76,9 @@ class ReconcileSubscriptions:
         if not report.failed:
             self.checkpoints.note(CHECKPOINT, began)
         return report
+
+    def _ours(self) -> dict[SubscriptionId, Subscription]:
+        return {sold.id: sold for _, sold in self.accounts.subscriptions()}
 
     def _repair(
         self, id_: SubscriptionId, known_active: datetime | None, report: Reconciled

@@ -21,8 +21,9 @@ class Observed:
 
     ``ended`` and ``replanned`` are when the end and the change of plan happened; ``None``: not
     told, so it counts as ``now``. ``known_active`` is the last moment at which the Marketplace
-    was seen to have it active. ``price_list`` is our plan for theirs, ``None`` when the catalogue
-    has none; ``cell`` is the length in minutes of the account's cells.
+    certainly had it active, where the end is not known to the moment. ``price_list`` is our plan
+    for theirs, ``None`` when the catalogue has none; ``cell`` is the length in minutes of the
+    account's cells.
     """
 
     theirs: MarketplaceSubscription
@@ -130,7 +131,7 @@ def _moved(ours: Subscription, seen: Observed, tried: bool) -> Subscription:
     if ours.start is not None and to is UNSUBSCRIBED:
         moment = max(moment, ours.start)
     after = ours.moved(to, moment)
-    if to is UNSUBSCRIBED and seen.ended is None and seen.known_active and after.start:
+    if to is UNSUBSCRIBED and seen.known_active and after.start:
         known = max(after.start, seen.known_active)
         after = replace(after, known_active=min(known, moment))
     return after

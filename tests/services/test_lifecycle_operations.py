@@ -1,0 +1,458 @@
+"""Changes decided, orders of the publisher, reconciliation, adoption, erasure and forwarding."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from shared.api.lifecycle import Forwarding, parse_lifecycle_message
+from shared.domain.errors import Conflict, InvalidInput, NotFound, Rejected, Unavailable
+from shared.domain.finding import FindingKind
+from shared.domain.ids import AccountCode, PlanCode, SubscriptionId
+from shared.domain.lifecycle.subscription import SubscriptionStatus
+from shared.domain.period import DAY, HOUR
+from shared.services.forward import PAUSES
+from shared.services.handle_operation import HandleOperation
+from shared.services.receive_notice import Notice, Received
+from shared.services.set_up import Steps
+from tests.fakes.marketplace import LoseAnswer, LoseRequest
+from tests.services.world import BASIC, START, TIERED, World, catalog_of
+
+PENDING, SUBSCRIBED, SUSPENDED, UNSUBSCRIBED = SubscriptionStatus
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def bought(world: World, plan: str = "standard") -> SubscriptionId:
+    return SubscriptionId(world.customer(plan))
+
+
+def notify(world: World, operation: str) -> Received:
+    told = world.marketplace.operations[operation]
+    return world.process.receive_notice(Notice(told.id, told.subscription, told.action))
+
+
+def drain(world: World) -> None:
+    """Handle what the queue holds, once each; what is kept back stays for later."""
+    for message in world.messages.take("lifecycle"):
+        task = parse_lifecycle_message(message.body.encode())
+        assert not isinstance(task, Forwarding)
+        world.process.handle(task)
+
+
+def ours(world: World, id_: SubscriptionId) -> object:
+    sold = world.record(AccountCode(id_)).subscription
+    assert sold is not None
+    return sold.status, sold.plan
+
+
+def plans(world: World, id_: SubscriptionId) -> list[tuple[str, object, object]]:
+    return [(p.plan, p.start, p.end) for p in world.record(AccountCode(id_)).plans]
+
+
+# --- changes decided in the request
+
+
+def test_a_plan_change_is_accepted_before_the_webhook_answers(world: World) -> None:
+    id_ = bought(world)
+    world.clock.advance(20 * MINUTE)
+    asked = world.marketplace.ask_for_plan(id_, "scale")
+    received = notify(world, asked)
+    assert received.decision is not None
+    assert received.decision.accepted
+    assert world.marketplace.sold[id_].seen.plan == "scale"
+    drain(world)
+    sold = world.record(AccountCode(id_)).subscription
+    assert sold is not None
+    assert [(s.plan, s.start) for s in sold.spells] == [
+        ("standard", START),
+        ("scale", START + 20 * MINUTE),
+    ]
+    # The hour of the change belongs to the old plan, there and here.
+    assert plans(world, id_) == [("basic", START, START + HOUR), ("tiered", START + HOUR, None)]
+    assert not list(world.operations.unfinished())
+
+
+def test_a_plan_without_price_list_is_refused_with_its_reason() -> None:
+    world = World(catalog=catalog_of(BASIC))
+    id_ = bought(world)
+    asked = world.marketplace.ask_for_plan(id_, "scale")
+    received = notify(world, asked)
+    assert received.decision is not None
+    assert not received.decision.accepted
+    assert "scale" in received.decision.reason
+    drain(world)
+    assert world.marketplace.operations[asked].status == "Failed"
+    assert ours(world, id_) == (SUBSCRIBED, "standard")
+    (record,) = world.operations.of(id_)
+    assert (record.decision, record.done) == (received.decision, True)
+
+
+def test_the_first_decision_stands(world: World) -> None:
+    id_ = bought(world)
+    world.put_catalog(catalog_of(BASIC))
+    world.process = world.boot()
+    asked = world.marketplace.ask_for_plan(id_, "scale")
+    world.marketplace.faults.extend([None, LoseRequest()])
+    with pytest.raises(Unavailable):
+        notify(world, asked)
+    world.put_catalog(catalog_of(BASIC, TIERED))
+    world.process = world.boot()
+    received = notify(world, asked)
+    assert received.decision is not None
+    assert not received.decision.accepted
+    assert world.marketplace.operations[asked].status == "Failed"
+
+
+def test_a_change_that_came_true_without_price_list_goes_on_as_before_and_is_found() -> None:
+    world = World(catalog=catalog_of(BASIC))
+    id_ = bought(world)
+    world.marketplace.ask_for_plan(id_, "scale")
+    world.clock.advance(MINUTE)
+    world.process.reconcile()
+    assert plans(world, id_) == [("basic", START, None)]
+    assert FindingKind.UNPRICED_PLAN in {f.kind for f in world.findings.all()}
+    world.put_catalog(catalog_of(BASIC, TIERED))
+    world.process = world.boot()
+    world.clock.advance(HOUR)
+    world.process.reconcile()
+    assert [plan for plan, _, _ in plans(world, id_)] == ["basic", "tiered"]
+    assert FindingKind.UNPRICED_PLAN not in {f.kind for f in world.findings.all()}
+
+
+def test_two_changes_within_an_hour_leave_one_price_list_for_the_next(world: World) -> None:
+    id_ = bought(world)
+    for minutes, plan in ((10, "scale"), (10, "standard"), (10, "scale")):
+        world.clock.advance(minutes * MINUTE)
+        notify(world, world.marketplace.ask_for_plan(id_, plan))
+        drain(world)
+    assert plans(world, id_) == [("basic", START, START + HOUR), ("tiered", START + HOUR, None)]
+
+
+def test_a_replayed_notice_does_nothing_more(world: World) -> None:
+    id_ = bought(world)
+    asked = world.marketplace.ask_for_plan(id_, "scale")
+    notify(world, asked)
+    drain(world)
+    before = world.record(AccountCode(id_))
+    world.journal.forget()
+    for _ in range(3):
+        assert notify(world, asked).operation is not None
+    assert world.journal.writes == {}
+    assert world.messages.take("lifecycle") == []
+    assert world.record(AccountCode(id_)) == before
+
+
+def test_a_notice_of_another_publishers_subscription_is_none_of_ours(world: World) -> None:
+    foreign, _ = world.marketplace.buy(foreign=True)
+    told = world.marketplace.announce("Unsubscribe", foreign)
+    assert notify(world, told).operation is None
+    assert list(world.operations.of(foreign)) == []
+
+
+def test_an_unknown_action_is_recorded_and_changes_nothing(world: World) -> None:
+    id_ = bought(world)
+    received = notify(world, world.marketplace.announce("Subscribe", id_))
+    assert received.operation is not None
+    drain(world)
+    (record,) = world.operations.of(id_)
+    assert (record.operation.action, record.decision, record.done) == ("Subscribe", None, True)
+    assert ours(world, id_) == (SUBSCRIBED, "standard")
+
+
+def test_a_reinstatement_is_answered_and_followed(world: World) -> None:
+    id_ = bought(world)
+    notify(world, world.marketplace.suspend(id_))
+    drain(world)
+    assert ours(world, id_) == (SUSPENDED, "standard")
+    notify(world, world.marketplace.reinstate(id_))
+    drain(world)
+    assert ours(world, id_) == (SUBSCRIBED, "standard")
+
+
+def test_usage_of_a_suspension_is_sent_after_reinstatement(world: World) -> None:
+    account = world.customer()
+    id_ = SubscriptionId(account)
+    notify(world, world.marketplace.suspend(id_))
+    drain(world)
+    world.clock.advance(20 * MINUTE)
+    world.use(account, 7)
+    world.next_run(3)
+    assert world.billed(account) == 0
+    notify(world, world.marketplace.reinstate(id_))
+    drain(world)
+    world.next_run()
+    assert world.billed(account) == 7
+
+
+def test_usage_after_the_end_is_refused_and_before_it_flushed(world: World) -> None:
+    account = world.customer()
+    id_ = SubscriptionId(account)
+    world.clock.advance(20 * MINUTE)
+    world.use(account, 7)
+    notify(world, world.marketplace.unsubscribe(id_))
+    drain(world)
+    world.process = world.boot()
+    world.clock.advance(10 * MINUTE)
+    (late,) = world.send(world.event(account, 100))
+    assert [error.pointer for error in late.errors] == ["/time"]
+    world.next_run(5)
+    assert world.billed(account) == 7
+    assert world.row(account).flushed
+
+
+# --- the publisher's orders
+
+
+def test_an_order_is_followed_to_its_end(world: World) -> None:
+    id_ = bought(world)
+    record = world.process.actions.change_plan(id_, "scale", "me")
+    assert (record.done, record.by) == (False, "me")
+    assert world.marketplace.outbox[-1].id == record.operation.id
+    world.clock.advance(MINUTE)
+    drain(world)
+    done = world.process.actions.operation(id_, record.operation.id)
+    assert (done.done, done.operation.status) == (True, "Succeeded")
+    assert ours(world, id_) == (SUBSCRIBED, "scale")
+    assert "asked.ChangePlan" in {entry.action for entry in world.trail.of(id_)}
+
+
+def test_an_order_whose_answer_was_lost_shows_at_the_next_reconciliation(world: World) -> None:
+    id_ = bought(world)
+    world.marketplace.faults.append(LoseAnswer())
+    with pytest.raises(Unavailable):
+        world.process.actions.cancel(id_, "me")
+    world.clock.advance(MINUTE)
+    world.process.reconcile()
+    assert ours(world, id_) == (UNSUBSCRIBED, "standard")
+
+
+def test_orders_that_make_no_sense_are_refused_before_they_are_sent(world: World) -> None:
+    id_ = bought(world)
+    actions = world.process.actions
+    with pytest.raises(InvalidInput):
+        actions.change_plan(id_, "unknown", "me")
+    with pytest.raises(Conflict):
+        actions.change_plan(id_, "standard", "me")
+    with pytest.raises(InvalidInput):
+        actions.change_quantity(id_, 0, "me")
+    with pytest.raises(Conflict, match="refused"):
+        actions.change_quantity(id_, 5, "me")
+    with pytest.raises(NotFound):
+        actions.cancel(SubscriptionId("00000000-0000-4000-8000-00000000ffff"), "me")
+    notify(world, world.marketplace.suspend(id_))
+    drain(world)
+    with pytest.raises(Conflict):
+        actions.change_plan(id_, "scale", "me")
+    assert list(world.marketplace.running(id_)) == []
+
+
+# --- adoption
+
+
+def test_what_was_activated_elsewhere_is_adopted(world: World) -> None:
+    id_, _ = world.marketplace.buy()
+    world.marketplace.activate(id_, "standard", None)
+    world.clock.advance(3 * HOUR)
+    world.process.reconcile()
+    assert {f.kind for f in world.findings.all()} == {FindingKind.NOT_ADOPTED}
+    record = world.process.adopt(id_, "acme", "me")
+    assert record.account.code == "acme"
+    world.process.reconcile()
+    assert list(world.findings.all()) == []
+    world.clock.advance(MINUTE)
+    world.use("acme", 5)
+    world.next_run()
+    assert world.marketplace.total(id_, "usage_fee") == 5
+    assert world.process.adopt(id_, None, "me").account.code == "acme"
+    with pytest.raises(Conflict):
+        world.process.adopt(id_, "other", "me")
+
+
+def test_credits_come_before_the_plan_and_charges_after_it() -> None:
+    order: list[str] = []
+    steps = Steps(
+        (lambda record, _: order.append(f"credits, {len(record.plans)} plans"),),
+        (lambda record, plan: order.append(f"charges of {plan}, {len(record.plans)} plans"),),
+    )
+    world = World(steps=steps)
+    bought(world)
+    assert order == ["credits, 0 plans", "charges of basic, 1 plans"]
+
+
+def test_a_purchase_is_adopted_only_when_it_is_to_be_activated(world: World) -> None:
+    id_, _ = world.marketplace.buy()
+    with pytest.raises(Conflict):
+        world.process.adopt(id_, None, "me")
+    world.process.adopt(id_, None, "me", pending=True)
+    assert world.marketplace.sold[id_].status is SUBSCRIBED
+
+
+def test_a_new_subscription_pays_for_the_account_once_the_old_one_is_settled(
+    world: World,
+) -> None:
+    account = world.customer()
+    old = SubscriptionId(account)
+    world.clock.advance(20 * MINUTE)
+    world.use(account, 7)
+    new, _ = world.marketplace.buy("scale")
+    world.marketplace.activate(new, "scale", None)
+    with pytest.raises(Conflict):
+        world.process.adopt(new, account, "me")
+    notify(world, world.marketplace.unsubscribe(old))
+    drain(world)
+    world.next_run(5)
+    assert world.marketplace.total(old, "usage_fee") == 7
+    record = world.process.adopt(new, account, "me")
+    assert [s.id for s in record.subscriptions] == [old, new]
+    assert [p.plan for p in record.plans if p.end is None] == [PlanCode("tiered")]
+    world.process = world.boot()
+    world.clock.advance(MINUTE)
+    world.use(account, 10)
+    world.next_run()
+    assert world.marketplace.total(new, "usage_fee") == 100
+    assert world.marketplace.total(old, "usage_fee") == 7
+
+
+# --- reconciliation
+
+
+def test_reconciliation_asks_nothing_about_what_agrees(world: World) -> None:
+    for _ in range(5):
+        bought(world)
+    world.process.reconcile()
+    world.journal.forget()
+    report = world.process.reconcile()
+    assert (report.compared, report.repaired) == (5, [])
+    calls = {n: c for n, c in world.journal.counts().items() if n.startswith("marketplace.")}
+    assert calls == {"marketplace.list_subscriptions": 1}
+
+
+def test_a_purchase_nobody_activates_is_reported(world: World) -> None:
+    id_, _ = world.marketplace.buy()
+    world.process.reconcile()
+    assert list(world.findings.all()) == []
+    world.clock.advance(2 * DAY)
+    world.process.reconcile()
+    (finding,) = world.findings.all()
+    assert (finding.kind, finding.subject) == (FindingKind.NEVER_ACTIVATED, id_)
+    assert "2 days" in finding.detail
+
+
+def test_one_that_fails_does_not_hold_up_the_others(world: World) -> None:
+    first, second = bought(world), bought(world)
+    world.marketplace.suspend(first)
+    world.marketplace.suspend(second)
+    world.marketplace.faults.extend([None, LoseRequest()])
+    report = world.process.reconcile()
+    assert list(report.failed) == [first]
+    assert ours(world, second) == (SUSPENDED, "standard")
+    assert FindingKind.NOT_RECONCILED in {f.kind for f in world.findings.all()}
+    assert not world.process.reconcile().failed
+    assert ours(world, first) == (SUSPENDED, "standard")
+
+
+def test_a_late_known_end_still_has_an_hour_to_bill(world: World) -> None:
+    account = world.customer()
+    world.next_run()
+    world.process.reconcile()
+    world.clock.advance(25 * MINUTE)
+    world.use(account, 9)
+    world.marketplace.unsubscribe(SubscriptionId(account))
+    world.clock.advance(31 * MINUTE)
+    world.process.reconcile()
+    world.next_run(4)
+    assert world.billed(account) == 9
+
+
+# --- erasure
+
+
+def test_personal_data_go_a_week_after_the_end(world: World) -> None:
+    account = world.customer()
+    id_ = SubscriptionId(account)
+    with pytest.raises(Conflict):
+        world.process.erase(account, "me")
+    notify(world, world.marketplace.unsubscribe(id_))
+    drain(world)
+    world.clock.advance(6 * DAY)
+    with pytest.raises(Conflict, match="kept until"):
+        world.process.erase(account, "me")
+    world.clock.advance(2 * DAY)
+    for _ in range(2):
+        record = world.process.erase(account, "me")
+    assert (record.account.name, record.subscriptions[0].name) == ("", "")
+    assert world.record(account) == record
+    assert "account.erased" in {entry.action for entry in world.trail.of(account)}
+    assert "Contoso" not in str(list(world.trail.of(account)))
+
+
+# --- audit and forwarding
+
+
+def test_every_change_is_audited_with_its_time(world: World) -> None:
+    id_ = bought(world)
+    world.clock.advance(HOUR)
+    notify(world, world.marketplace.suspend(id_))
+    drain(world)
+    found = [(e.at, e.actor, e.detail["after"]) for e in world.trail.of(id_)]
+    assert found == [
+        (START, "buyer", "Subscribed"),
+        (START + HOUR, "marketplace", "Suspended"),
+    ]
+
+
+def forwards(world: World) -> list[Forwarding]:
+    messages = world.messages.take("lifecycle")
+    parsed = [parse_lifecycle_message(message.body.encode()) for message in messages]
+    return [each for each in parsed if isinstance(each, Forwarding)]
+
+
+def test_changes_are_forwarded_until_they_are_taken() -> None:
+    world = World(forwarding=True)
+    id_ = bought(world)
+    (first,) = forwards(world)
+    assert (first.event["type"], first.event["status"]) == ("subscription.status", "Subscribed")
+    world.forwarder.errors += [Unavailable("down"), Rejected("no", 410)]
+    assert not world.process.forward(first.event, first.attempt)
+    (message,) = world.messages.sent["lifecycle"]
+    assert message.after == PAUSES[0]
+    assert message.session == f"forward-{id_}"
+    (second,) = forwards(world)
+    assert second.event == first.event
+    assert not world.process.forward(second.event, second.attempt)
+    (third,) = forwards(world)
+    assert world.process.forward(third.event, third.attempt)
+    ((sent, body),) = world.forwarder.sent
+    assert sent == first.event["id"]
+    assert json.loads(body) == first.event
+
+
+def test_forwarding_gives_up_with_a_finding() -> None:
+    world = World(forwarding=True)
+    bought(world)
+    (first,) = forwards(world)
+    world.forwarder.errors.append(Rejected("no", 400))
+    assert not world.process.forward(first.event, len(PAUSES))
+    assert forwards(world) == []
+    (finding,) = world.findings.all()
+    assert finding.kind is FindingKind.NOT_FORWARDED
+    assert "400" in finding.detail
+
+
+def test_an_operation_that_does_not_end_is_looked_at_later(world: World) -> None:
+    id_ = bought(world)
+    asked = world.process.actions.cancel(id_, "me")
+    world.messages.take("lifecycle")
+    handle: HandleOperation = world.process.handle
+    handle.resume(asked)
+    assert world.messages.take("lifecycle") == []
+    assert [r.operation.id for r in world.operations.unfinished()] == [asked.operation.id]
+    world.clock.advance(HOUR)
+    world.process.reconcile()
+    assert list(world.operations.unfinished()) == []
+    assert ours(world, id_) == (UNSUBSCRIBED, "standard")
