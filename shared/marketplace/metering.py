@@ -197,11 +197,16 @@ def _quantity(item: Mapping[str, object]) -> Decimal | None:
 
 
 def _sums(body: object, day: date) -> list[ReportedUsage]:
-    """Accepted units by resource and dimension. Raises ``Unavailable`` for an unreadable report:
-    leaving out a row would pass for usage that was not accepted."""
+    """Accepted units by resource and dimension.
+
+    A row that is neither accepted nor rejected (Submitted, Mismatch) may still become so: its sum
+    is not final. Raises ``Unavailable`` for an unreadable report: leaving out a row would pass
+    for usage that was not accepted.
+    """
     if not isinstance(body, list):
         raise Unavailable("the usage report is not readable")
     sums: dict[tuple[Resource, DimensionId], Decimal] = {}
+    undecided: set[tuple[Resource, DimensionId]] = set()
     for value in body:
         row = convert.mapping(value)
         at = convert.time_of(row.get("usageDate"))
@@ -209,10 +214,15 @@ def _sums(body: object, day: date) -> list[ReportedUsage]:
         quantity = convert.decimal_of(row.get("processedQuantity"))
         if at is None or not resource or quantity is None:
             raise Unavailable("a row of the usage report is not readable")
-        if at.date() == day and row.get("reconStatus") == "Accepted":
-            key = (Resource(resource), DimensionId(convert.text_of(row.get("dimension"))))
-            sums[key] = sums.get(key, ZERO) + quantity
+        if at.date() != day:
+            continue
+        key = (Resource(resource), DimensionId(convert.text_of(row.get("dimension"))))
+        status = row.get("reconStatus")
+        sums.setdefault(key, ZERO)
+        if status == "Accepted":
+            sums[key] += quantity
+        elif status != "Rejected":
+            undecided.add(key)
     return [
-        ReportedUsage(resource, dimension, day, total)
-        for (resource, dimension), total in sums.items()
+        ReportedUsage(*key, day, total, final=key not in undecided) for key, total in sums.items()
     ]

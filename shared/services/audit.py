@@ -13,6 +13,7 @@ from shared.domain.finding import Finding, FindingKind
 from shared.domain.ids import AccountCode, Shard
 from shared.domain.period import DAY, day_of, hour_of
 from shared.ports import AgendaEntry, Clock, Findings, Ledger, Mark, PutAgenda, UsageLog
+from shared.services.collect import Changed
 from shared.services.fold import Fold
 
 LOOK_BACK = timedelta(hours=48)
@@ -53,45 +54,50 @@ class Audit:
         else:
             since, tables = datetime.min.replace(tzinfo=now.tzinfo), sorted(days)
         for day in tables:
-            hours = _settled_hours(self.log.marks(day, shard, since), hour_of(now - NOT_YET))
-            for account in sorted(hours):
+            settled = _settled(self.log.marks(day, shard, since), hour_of(now - NOT_YET))
+            for account in sorted(settled):
                 report.accounts += 1
-                self._look(shard, account, hours[account], now, report)
+                self._look(shard, account, settled[account], now, report)
         return report
 
     def _look(
         self,
         shard: Shard,
         account: AccountCode,
-        hours: set[datetime],
+        changed: Changed,
         now: datetime,
         report: AuditReport,
     ) -> None:
+        """Fold again; what had not been counted is billed by the next run, which reads the
+        account's marks from the hour they arrived in, so periods that have ended are rated
+        again too."""
         try:
-            folded = self.fold(shard, account, hours, None)
+            folded = self.fold(shard, account, changed.hours, None)
             if not folded.improved:
                 return
-            self.ledger.write(shard, [PutAgenda(AgendaEntry(hour_of(now), account))])
+            self.ledger.write(shard, [PutAgenda(AgendaEntry(changed.since, account))])
         except MeteringError as exc:
             report.failed[account] = f"{exc.code}: {exc}"
             return
         report.behind.append(account)
+        hours = changed.hours
         detail = f"usage of {len(hours)} hours on {day_of(min(hours))} had not been counted"
         self.findings.note([Finding(FindingKind.FOLD_BEHIND, account, detail, now)])
 
 
-def _settled_hours(marks: Iterable[Mark], before: datetime) -> dict[AccountCode, set[datetime]]:
+def _settled(marks: Iterable[Mark], before: datetime) -> dict[AccountCode, Changed]:
     """Event hours of each account that changed before ``before`` and not since."""
-    settled: dict[AccountCode, set[datetime]] = {}
+    settled: dict[AccountCode, Changed] = {}
     moving: set[tuple[AccountCode, datetime]] = set()
     for mark in marks:
         if mark.arrival_hour < before:
-            settled.setdefault(mark.account, set()).add(mark.event_hour)
+            settled.setdefault(mark.account, Changed(mark.arrival_hour)).add(mark)
         else:
             moving.add((mark.account, mark.event_hour))
     for account, hour in moving:
-        settled.get(account, set()).discard(hour)
-    return {account: hours for account, hours in settled.items() if hours}
+        if account in settled:
+            settled[account].hours.discard(hour)
+    return {account: changed for account, changed in settled.items() if changed.hours}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +112,9 @@ class TendTables:
     def __call__(self, shards: Iterable[Shard]) -> list[date]:
         """Returns the days whose tables were dropped.
 
-        A table is audited once more before it goes; one with an account that cannot be folded
-        stays.
+        A table is audited once more before it goes. One with usage that had not been counted
+        stays another day, because the run that bills it needs the table's change marks; so does
+        one with an account that cannot be folded.
         """
         today = day_of(self.clock.now())
         self.log.make_day(today)
@@ -117,7 +124,7 @@ class TendTables:
             if today - day <= self.retention:
                 continue
             reports = [self.audit(shard, [day]) for shard in shards]
-            if any(report.failed for report in reports):
+            if any(report.failed or report.behind for report in reports):
                 continue
             self.log.drop_day(day)
             dropped.append(day)

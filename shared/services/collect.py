@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from shared.domain.ids import AccountCode, Shard
-from shared.domain.period import DAY, HOUR, day_of, days_between, hour_of
+from shared.domain.period import DAY, HOUR, day_of, day_start, days_between, hour_of
 from shared.ports import Mark, UsageLog
 
 OVERLAP = HOUR
@@ -41,15 +41,22 @@ class Collect:
         now: datetime,
         overdue: Mapping[AccountCode, datetime],
     ) -> dict[AccountCode, Changed]:
-        """Changes that arrived since ``last_completed``, and of each account in ``overdue``
-        since the hour given there: runs before this one failed to handle those."""
+        """Changes that arrived since ``last_completed``; and of each account in ``overdue``,
+        which earlier runs failed to handle, every hour of the days that may have received usage
+        since the hour given there. The marks of the others are not read again for its sake."""
         since = _EVER if last_completed is None else hour_of(last_completed - OVERLAP)
-        first = min([since, *overdue.values()])
         changes: dict[AccountCode, Changed] = {}
-        for day in sorted(self._days(shard, first, now)):
-            for mark in self._log.marks(day, shard, first):
-                if mark.arrival_hour >= min(since, overdue.get(mark.account, since)):
-                    changes.setdefault(mark.account, Changed(mark.arrival_hour)).add(mark)
+        for day in sorted(self._days(shard, since, now)):
+            for mark in self._log.marks(day, shard, since):
+                changes.setdefault(mark.account, Changed(mark.arrival_hour)).add(mark)
+        earlier = {account: hour for account, hour in overdue.items() if hour < since}
+        days = self._days(shard, min(earlier.values()), now) if earlier else set()
+        for account, hour in earlier.items():
+            changed = changes.setdefault(account, Changed(hour))
+            changed.since = hour
+            changed.hours |= {
+                day_start(day) + number * HOUR for day in days for number in range(24)
+            }
         return changes
 
     def _days(self, shard: Shard, first: datetime, now: datetime) -> set[date]:

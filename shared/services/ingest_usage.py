@@ -8,8 +8,9 @@ from shared.domain.catalog.intake import Intake, Taken
 from shared.domain.catalog.timeline import Timeline
 from shared.domain.errors import FieldError, Throttled, Unavailable, UpstreamFailure
 from shared.domain.ids import AccountCode, Shard
-from shared.domain.period import cell_of
+from shared.domain.period import DAY, cell_of
 from shared.domain.usage.event import (
+    ACCEPTED_BACK,
     Outcome,
     UsageEvent,
     canonical_payload,
@@ -21,6 +22,10 @@ from shared.services.directory import CatalogCache, Directory, Placement
 from shared.services.usage_writer import Entry, Stored, UsageWriter
 
 QUEUE = "usage"
+
+STORABLE = ACCEPTED_BACK + DAY
+"""Parked input may be used a day longer than fresh input: after that its day's table may be
+gone, and with it the knowledge of what was stored before."""
 
 MAX_PAYLOAD = 16_000
 """Characters of one event's canonical contents; a storage property holds 32,768."""
@@ -113,6 +118,8 @@ class IngestUsage:
         self, event: UsageEvent, timeline: Timeline | None, arrived: datetime, now: datetime
     ) -> _Judgement:
         fault = fault_of_time(event.time, arrived)
+        if fault is None and now - event.time > STORABLE:
+            fault = "was parked until its day could no longer be billed"
         if fault is not None:
             return (FieldError("/time", fault),)
         payload = canonical_payload(event)

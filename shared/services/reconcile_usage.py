@@ -30,15 +30,17 @@ class ReconcileUsage:
         Submissions that are uncertain or under way are left out on our side: they have findings
         of their own. Raises like the adapters when the report cannot be read.
         """
-        theirs: Sums = {
-            (Resource(row.resource.lower()), row.dimension): row.quantity
-            for row in self.metering.usage_of(day)
-        }
+        theirs: Sums = {}
+        pending: set[tuple[Resource, DimensionId]] = set()
+        for row in self.metering.usage_of(day):
+            key = (Resource(row.resource.lower()), row.dimension)
+            theirs[key] = row.quantity
+            if not row.final:
+                pending.add(key)
         ours = self._ours(day)
         comparisons = [
-            compare(resource, dimension, day, ours.get(key, ZERO), theirs.get(key, ZERO))
+            compare(*key, day, ours.get(key, ZERO), theirs.get(key, ZERO), key not in pending)
             for key in sorted(ours.keys() | theirs.keys())
-            for resource, dimension in [key]
         ]
         for comparison in comparisons:
             self._note(comparison, now)

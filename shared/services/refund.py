@@ -34,7 +34,9 @@ ATTEMPTS = 5
 class RefundOrder:
     """What the caller says: Microsoft gave ``units`` of a dimension back to ``account``.
 
-    ``id`` makes the order repeatable: it takes effect once.
+    ``id`` makes the order repeatable: it takes effect once. Usage that is still due and was
+    refunded would be charged again in the next hour; that must be said with ``charge_again``,
+    or the account be granted a credit first.
     """
 
     __pydantic_config__: ClassVar = WIRE
@@ -45,6 +47,7 @@ class RefundOrder:
     units: Decimal
     plan: str | None = None
     note: str = ""
+    charge_again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,13 @@ class RecordRefund:
         if not 0 < order.units <= row.value.committed:
             fault = f"must be above 0 and at most {row.value.committed}, what was billed"
             raise InvalidInput("the refund cannot be recorded", [FieldError("/units", fault)])
+        left = row.value.committed - order.units
+        if row.value.rated > left and not order.charge_again:
+            fault = (
+                f"{row.value.rated} units are due and {left} would remain paid, so the difference "
+                "would be charged again in the next hour: grant a credit first, or say true"
+            )
+            raise InvalidInput("the refund would be undone", [FieldError("/chargeAgain", fault)])
         now = self.clock.now()
         refund = Refund(key, order.id, order.units, now, by, order.note)
         writes: list[LedgerWrite] = [

@@ -50,22 +50,23 @@ def reason_of(failure: Exception) -> str:
 
 
 def findings_of(report: RunReport) -> list[Finding]:
-    """What people should look at after a run; write-offs are told when they are written."""
-    now = report.started
-    failed = [
-        Finding(FindingKind.ACCOUNT_FAILED, account, reason, now)
+    """What people should look at after a run; the rest is told before it is written down."""
+    return [
+        Finding(FindingKind.ACCOUNT_FAILED, account, reason, report.started)
         for account, reason in report.failed.items()
     ]
-    differing = [
-        Finding(
-            FindingKind.QUANTITY_DIFFERS,
-            f"{s.account} {s.key.dimension} {s.hour:%Y-%m-%dT%HZ}",
-            f"sent {to_text(s.quantity)}, and the Marketplace holds {to_text(s.billed or ZERO)}",
-            now,
-        )
-        for s in report.differing
-    ]
-    return failed + differing
+
+
+def differing(submission: Submission, now: datetime) -> Finding:
+    """The Marketplace holds another quantity than was sent."""
+    key = submission.key
+    return Finding(
+        FindingKind.QUANTITY_DIFFERS,
+        f"{submission.account} {key.dimension} {submission.hour:%Y-%m-%dT%HZ}",
+        f"sent {to_text(submission.quantity)}, "
+        f"and the Marketplace holds {to_text(submission.billed or ZERO)}",
+        now,
+    )
 
 
 def written_off(rows: Iterable[LedgerRow], now: datetime) -> list[Finding]:

@@ -29,8 +29,13 @@ from shared.ports import (
     Versioned,
 )
 from shared.services.collect import Changed, Collect
+<<<<<<< ours
 from shared.services.rate_account import AccountTotals, Family, RateAccount
 from shared.services.run_report import RunReport, findings_of, reason_of, written_off
+=======
+from shared.services.rate_account import AccountTotals, RateAccount
+from shared.services.run_report import RunReport, differing, findings_of, reason_of, written_off
+>>>>>>> theirs
 from shared.services.settle_uncertain import SettleUncertain
 from shared.services.submit import KnownRows, Submit
 
@@ -93,9 +98,14 @@ class RunShard:
         report.oldest_unsent = min((s.value.hour for s in under_way), default=None)
         accounts: set[AccountCode] = changes.keys() | agenda.keys()
         report.accounts = len(accounts)
+
+        def tell(submission: Submission) -> None:
+            self._findings.note([differing(submission, start.now)])
+
         for _ in range(ROUNDS):
             intended = self._intend(shard, accounts, changes, agenda, known, report)
-            submitted = self._submit(shard, [*under_way, *intended], start.now, known)
+            sendable = [*under_way, *intended]
+            submitted = self._submit(shard, sendable, start.now, known, tell)
             report.note(submitted)
             accounts = submitted.unfinished - report.failed.keys()
             if not accounts:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from shared.domain.errors import ConcurrentUpdate
 from shared.domain.finding import Finding, FindingKind
 from shared.domain.ids import DimensionId, Resource, Shard
-from shared.domain.metering.reconciliation import day_expired, settle_day
+from shared.domain.metering.reconciliation import ReportedUsage, day_expired, settle_day
 from shared.domain.metering.submission import Settlement, Submission
 from shared.domain.money import ZERO, to_text
 from shared.domain.period import HOUR, day_of, day_start, hour_of
@@ -53,7 +53,7 @@ class SettleUncertain:
             value = submission.value
             group = (value.key.resource, value.key.dimension, day_of(value.hour))
             groups.setdefault(group, []).append(submission)
-        reports: dict[date, dict[tuple[Resource, DimensionId], Decimal]] = {}
+        reports: dict[date, dict[tuple[Resource, DimensionId], ReportedUsage]] = {}
         settled: list[Submission] = []
         for (resource, dimension, day), members in sorted(groups.items(), key=lambda g: g[0]):
             self._say_so(members, now)
@@ -61,11 +61,12 @@ class SettleUncertain:
                 continue
             if day not in reports:
                 reports[day] = {
-                    (row.resource, row.dimension): row.quantity
-                    for row in self.metering.usage_of(day)
+                    (row.resource, row.dimension): row for row in self.metering.usage_of(day)
                 }
-            reported = reports[day].get((Resource(resource.lower()), dimension), ZERO)
-            settled += self._handle(shard, members, reported, day, now)
+            row = reports[day].get((Resource(resource.lower()), dimension))
+            if row is None or row.final:
+                reported = ZERO if row is None else row.quantity
+                settled += self._handle(shard, members, reported, day, now)
         return settled
 
     def _handle(

@@ -5,7 +5,7 @@ submission that is sent again as it was: same hour, same quantity. The Marketpla
 event an hour, so the repetition answers with what it holds.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -13,6 +13,7 @@ from shared.domain.errors import ConcurrentUpdate
 from shared.domain.ids import AccountCode, Shard
 from shared.domain.metering.ledger import LedgerKey, LedgerRow
 from shared.domain.metering.submission import (
+    Accepted,
     Answer,
     Duplicate,
     Refused,
@@ -96,10 +97,13 @@ class Submit:
         under_way: Iterable[Versioned[Submission]],
         now: datetime,
         known: KnownRows,
+        tell: Callable[[Submission], None] = lambda _: None,
     ) -> Submitted:
         """Send what may be sent now, 25 a call, and settle each answer.
 
-        ``known`` holds ledger rows with their versions and is kept up to date.
+        ``known`` holds ledger rows with their versions and is kept up to date. ``tell`` is
+        called with a submission for which the Marketplace holds another quantity than was
+        sent, before that is written down: no crash in between can hide it.
         """
         due = [s for s in under_way if s.value.not_before is None or s.value.not_before <= now]
         due.sort(key=lambda s: (s.value.hour, s.value.key.resource, s.value.key.dimension))
@@ -111,7 +115,7 @@ class Submit:
             if not claimed:
                 continue
             answers = self._send([s.value for s in claimed], result)
-            self._settle(shard, claimed, answers, now, known, result)
+            self._settle(shard, claimed, answers, now, known, result, tell)
         return result
 
     def _send(self, submissions: Sequence[Submission], result: Submitted) -> list[Answer]:
@@ -156,6 +160,7 @@ class Submit:
         now: datetime,
         known: KnownRows,
         result: Submitted,
+        tell: Callable[[Submission], None],
     ) -> None:
         """Write all answers of a call in one transaction, or one by one if any is contested."""
         answered: list[_Answered] = []
@@ -165,7 +170,8 @@ class Submit:
             if isinstance(answer, Unknown):
                 continue
             settlement = settle(submission.value, answer, hour_of(now) + HOUR)
-            if isinstance(answer, Duplicate) and settlement.committed:
+            if isinstance(answer, Accepted | Duplicate) and settlement.committed:
+                tell(settlement.submission)
                 result.differing.append(settlement.submission)
             answered.append(_Answered(submission, settlement))
         if not answered:

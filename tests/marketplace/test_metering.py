@@ -145,7 +145,11 @@ def test_item(stub: Stub, item: object, answer: Answer) -> None:
     ("reply", "answer"),
     [
         *[
-            pytest.param(Reply(status), Refused(f"HTTP {status}"), id=str(status))
+            pytest.param(
+                Reply(status),
+                Refused(f"HTTP {status}", malformed_call=status == 400),
+                id=str(status),
+            )
             for status in (400, 401, 403, 429)
         ],
         *[

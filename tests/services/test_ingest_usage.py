@@ -249,9 +249,19 @@ def test_replayed_once_the_meter_is_there(world: World) -> None:
 
 def test_a_replay_judges_by_the_first_arrival(world: World) -> None:
     world.send(world.event("late", time=START - ACCEPTED_BACK))
-    world.clock.advance(9 * DAY)
+    world.clock.advance(DAY)
     world.account("late")
     assert world.process.replay_parked() == Replayed(stored=1)
+
+
+def test_input_parked_for_too_long_stays_where_people_see_it(world: World) -> None:
+    """Its day's table may be gone, and with it the knowledge of what was stored before."""
+    world.send(world.event("late", time=START - ACCEPTED_BACK))
+    world.clock.advance(DAY + timedelta(seconds=1))
+    world.account("late")
+    assert world.process.replay_parked() == Replayed(refused=1)
+    assert world.parking.accounts() == {"late"}
+    assert world.log.stored_events() == []
 
 
 def test_a_crash_between_storing_and_dropping_costs_nothing(world: World) -> None:

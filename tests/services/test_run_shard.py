@@ -11,6 +11,7 @@ import pytest
 from shared.domain.account import AccountPlan
 from shared.domain.catalog.plan import AmountBilling
 from shared.domain.errors import Unavailable
+from shared.domain.finding import FindingKind
 from shared.domain.ids import AccountCode, DimensionId, PlanCode, Shard, all_shards, shard_of
 from shared.domain.lifecycle.available_plan import AvailablePlan, PlanDimension
 from shared.domain.lifecycle.subscription import SubscriptionStatus
@@ -666,3 +667,49 @@ def test_a_run_says_how_old_the_oldest_unsent_submission_is(world: World) -> Non
     assert world.process.run_shard(shard).oldest_unsent is None
     world.to_next_run()
     assert world.process.run_shard(shard).oldest_unsent == START
+
+
+def test_a_failing_account_does_not_make_its_shard_read_the_others_marks(world: World) -> None:
+    failing, healthy = customers(world, Shard(5), 2)
+    world.use(failing, 3)
+    unsettled = True
+
+    def fail(call: Call) -> None:
+        if unsettled and failing in call.arguments:
+            raise Unavailable("this one never answers")
+
+    world.journal.before("accounts.load", fail)
+    for _ in range(30):
+        world.use(healthy, 1)
+        world.to_next_run()
+        world.process.run_shard(Shard(5))
+    world.journal.forget()
+    world.to_next_run()
+    world.process.run_shard(Shard(5))
+    assert world.journal.count("log.marks") <= 3
+    assert world.billed(healthy) == 30
+    unsettled = False
+    world.next_run(2)
+    assert world.billed(failing) == 3
+
+
+def test_a_crash_while_recording_does_not_hide_a_differing_quantity(world: World) -> None:
+    account = world.customer()
+    world.use(account, 40)
+    world.to_next_run()
+
+    def report_elsewhere(call: Call) -> None:
+        (batch,) = call.arguments
+        assert isinstance(batch, list)
+        world.marketplace.send([replace(batch[0], quantity=Decimal(15))])
+
+    def die(_: Call) -> None:
+        raise Crash
+
+    world.journal.before("marketplace.send", report_elsewhere)
+    world.journal.before("runs.complete", die)
+    with pytest.raises(Crash):
+        world.process.run_shard(shard_of(account))
+    (finding,) = world.findings.all()
+    assert finding.kind is FindingKind.QUANTITY_DIFFERS
+    assert finding.detail == "sent 40, and the Marketplace holds 15"

@@ -468,7 +468,8 @@ class World:
     def _check_marketplace(
         self, account: AccountCode, key: LedgerKey, made: Sequence[Submission]
     ) -> None:
-        billed = self.marketplace.total(key.resource, key.dimension)
+        refunded = self.rows(account)[key].refunded
+        billed = self.marketplace.total(key.resource, key.dimension) - refunded
         assert billed <= self.ledger.highest[key], "the Marketplace holds more than was ever due"
         sold = self.record(account).subscription
         assert sold is not None

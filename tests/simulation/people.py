@@ -301,6 +301,6 @@ class People:
             return
         self._refunds += 1
         units = Decimal(world.rng.randrange(1, min(int(paid), 40) + 1))
-        order = RefundOrder(f"r{self._refunds}", buyer.code, USAGE_FEE, units)
+        order = RefundOrder(f"r{self._refunds}", buyer.code, USAGE_FEE, units, charge_again=True)
         world.counts["refunds"] += 1
         world.deliver("refund", lambda s: s.refund(order, "somebody"), lambda: None)

@@ -25,6 +25,8 @@ class ReportedUsage:
     dimension: DimensionId
     day: date
     quantity: Decimal
+    final: bool = True
+    """False while the Marketplace has not decided on every row of the day."""
 
 
 class Verdict(StrEnum):
@@ -34,6 +36,7 @@ class Verdict(StrEnum):
     MISSING = "missing"
     MISMATCHED = "mismatched"
     FOREIGN = "foreign"
+    PENDING = "pending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +84,17 @@ def settle_day(submissions: Sequence[Submission], reported: Decimal) -> tuple[Se
 
 
 def compare(
-    resource: Resource, dimension: DimensionId, day: date, ours: Decimal, theirs: Decimal
+    resource: Resource,
+    dimension: DimensionId,
+    day: date,
+    ours: Decimal,
+    theirs: Decimal,
+    final: bool = True,
 ) -> Comparison:
     """Compare the sums of a day."""
-    if ours == theirs:
+    if not final:
+        verdict = Verdict.PENDING
+    elif ours == theirs:
         verdict = Verdict.MATCHED
     elif not theirs:
         verdict = Verdict.MISSING
