@@ -43,6 +43,30 @@ param usageGraceHours int = 1
 @maxValue(3650)
 param eventRetentionDays int = 42
 
+@description('Optional. What the landing page asks a buyer for, such as `company=Company; contact*=Contact e-mail`; a star marks what is required.')
+param landingFields string = ''
+
+@description('Optional. Where the landing page sends a buyer once the subscription is active.')
+param productUrl string = ''
+
+@description('Optional. Where buyers find help, https:// or mailto:.')
+param supportUrl string = ''
+
+@description('Optional. The most seats that a subscription may have.')
+@minValue(1)
+@maxValue(1000000000)
+param maxQuantity int = 1000000
+
+@description('Optional. Endpoint of the product that is told of changes of subscriptions; empty for none.')
+param forwardUrl string = ''
+
+@description('Optional. Hosts that the endpoint may be on, separated by spaces.')
+param forwardHosts string = ''
+
+@description('Optional. What signs such messages, at least 32 characters; empty keeps the one in the vault.')
+@secure()
+param forwardSecret string = ''
+
 @description('Optional. Memory of an instance.')
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int = 2048
@@ -109,6 +133,7 @@ param tags object = {}
 var queues queueDeclaration[] = loadJsonContent('queues.json')
 var suffix = uniqueString(resourceGroup().id)
 var allTags = union({ application: 'marketplace-metering', deployment: name }, tags)
+var forwards = !empty(forwardUrl)
 var certificateProof = marketplaceProof == 'certificate'
 var premiumBus = serviceBusSku == 'Premium'
 
@@ -168,7 +193,7 @@ module network 'modules/network.bicep' = if (privateNetworking) {
   }
 }
 
-module vault 'modules/vault.bicep' = if (certificateProof) {
+module vault 'modules/vault.bicep' = if (certificateProof || forwards) {
   name: 'vault'
   params: {
     name: '${name}${suffix}'
@@ -176,6 +201,7 @@ module vault 'modules/vault.bicep' = if (certificateProof) {
     tags: allTags
     principalId: identity.properties.principalId
     certificate: marketplaceCertificate
+    forwardSecret: forwardSecret
   }
 }
 
@@ -199,6 +225,7 @@ module app 'modules/functionapp.bicep' = {
     settings: {
       API_CLIENT_ID: apiClientId
       API_TENANT_ID: tenant().tenantId
+      APP_SERVICE_AUTH: string(appServiceAuthentication)
       APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identity.properties.clientId};Authorization=AAD'
       APPLICATIONINSIGHTS_CONNECTION_STRING: observability.outputs.connectionString
       AZURE_CLIENT_ID: identity.properties.clientId
@@ -206,14 +233,21 @@ module app 'modules/functionapp.bicep' = {
       AzureWebJobsStorage__clientId: identity.properties.clientId
       AzureWebJobsStorage__credential: 'managedidentity'
       EVENT_RETENTION_DAYS: string(eventRetentionDays)
-      MARKETPLACE_CERTIFICATE: certificateProof ? vault.?outputs.reference ?? '' : ''
+      FORWARD_HOSTS: forwardHosts
+      FORWARD_SECRET: forwards ? vault.?outputs.forwardSecret ?? '' : ''
+      FORWARD_URL: forwardUrl
+      LANDING_FIELDS: landingFields
+      MARKETPLACE_CERTIFICATE: certificateProof ? vault.?outputs.certificate ?? '' : ''
       MARKETPLACE_CLIENT_ID: marketplaceClientId
       MARKETPLACE_TENANT_ID: empty(marketplaceTenantId) ? tenant().tenantId : marketplaceTenantId
+      MAX_QUANTITY: string(maxQuantity)
       OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID: identity.properties.clientId
+      PRODUCT_URL: productUrl
       PYTHON_THREADPOOL_THREAD_COUNT: string(max(httpConcurrency, 16))
       ServiceBus__clientId: identity.properties.clientId
       ServiceBus__credential: 'managedidentity'
       ServiceBus__fullyQualifiedNamespace: messaging.outputs.hostName
+      SUPPORT_URL: supportUrl
       TABLES_ENDPOINT: storage.outputs.tablesEndpoint
       USAGE_GRACE_HOURS: string(usageGraceHours)
     }

@@ -14,3 +14,4 @@ param marketplaceProof = readEnvironmentVariable('METERING_MARKETPLACE_PROOF', '
 param marketplaceCertificate = readEnvironmentVariable('METERING_MARKETPLACE_CERTIFICATE', '')
 param operatorPrincipalIds = empty(operators) ? [] : split(operators, ',')
 param alertEmail = readEnvironmentVariable('METERING_ALERT_EMAIL', '')
+param forwardSecret = readEnvironmentVariable('METERING_FORWARD_SECRET', '')

@@ -24,6 +24,7 @@ MODULES = {path.name: path.read_text() for path in (BICEP / "modules").glob("*.b
 ONLY_LOCAL = {
     "ENTRA_URL",
     "LOCAL_CLOCK_FILE",
+    "LOCAL_SIGN_IN_URL",
     "MARKETPLACE_CLIENT_SECRET",
     "MARKETPLACE_URL",
     "ServiceBus",
@@ -31,13 +32,27 @@ ONLY_LOCAL = {
 }
 """What a deployment does not set: connection strings, secrets, other places than Microsoft's."""
 
+BY_THE_PLATFORM = {"WEBSITE_AUTH_ENABLED"}
+"""App Service sets it by itself."""
+
 ONLY_IN_AZURE = {
     "API_TENANT_ID",
+    "APP_SERVICE_AUTH",
     "AZURE_CLIENT_ID",
     "MARKETPLACE_CERTIFICATE",
     "ServiceBus__fullyQualifiedNamespace",
     "TABLES_ENDPOINT",
 }
+
+OPTIONAL = {
+    "FORWARD_HOSTS",
+    "FORWARD_SECRET",
+    "FORWARD_URL",
+    "MAX_QUANTITY",
+    "PRODUCT_URL",
+    "SUPPORT_URL",
+}
+"""What the sample leaves at its default and a publisher sets by a parameter."""
 
 OF_THE_PLATFORM = {
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
@@ -88,26 +103,39 @@ def read_by_the_app() -> set[str]:
 
 
 def test_azure_has_every_setting_that_the_app_reads_and_no_other() -> None:
-    assert in_azure().keys() - OF_THE_PLATFORM == read_by_the_app() - ONLY_LOCAL
+    assert in_azure().keys() - OF_THE_PLATFORM == read_by_the_app() - ONLY_LOCAL - BY_THE_PLATFORM
     assert in_azure().keys() >= OF_THE_PLATFORM
 
 
 def test_the_sample_and_azure_differ_only_where_they_must() -> None:
     sample = load_local_settings(ROOT / "local.settings.sample.json").keys()
-    assert sample - NOT_ON_FLEX - ONLY_LOCAL == in_azure().keys() - OF_THE_PLATFORM - ONLY_IN_AZURE
+    azure = in_azure().keys() - OF_THE_PLATFORM
+    assert sample - NOT_ON_FLEX - ONLY_LOCAL == azure - ONLY_IN_AZURE - OPTIONAL
 
 
 def test_the_settings_of_azure_are_complete() -> None:
-    values = {name: "x" for name in in_azure() if name not in OF_THE_PLATFORM}
+    empty = {name for name, expression in in_azure().items() if _default(expression) == ""}
+    values = dict.fromkeys(in_azure().keys() - OF_THE_PLATFORM - OPTIONAL - empty, "x")
     numbers = {"USAGE_GRACE_HOURS": "1", "EVENT_RETENTION_DAYS": "42"}
-    settings = load_settings({**values, **numbers})
+    settings = load_settings({**values, **numbers, "APP_SERVICE_AUTH": "True"})
+    assert settings.app_service_auth
     assert not settings.local
     assert settings.identity_client_id == "x"
 
 
+def _default(expression: str) -> str | None:
+    """The default of the parameter that an expression is, if it is one."""
+    found = re.search(rf"^param {re.escape(expression)} string = '(.*)'$", MAIN, re.MULTILINE)
+    return found[1] if found else None
+
+
 @pytest.mark.parametrize(
     ("setting", "parameter"),
-    [("USAGE_GRACE_HOURS", "usageGraceHours"), ("EVENT_RETENTION_DAYS", "eventRetentionDays")],
+    [
+        ("USAGE_GRACE_HOURS", "usageGraceHours"),
+        ("EVENT_RETENTION_DAYS", "eventRetentionDays"),
+        ("MAX_QUANTITY", "maxQuantity"),
+    ],
 )
 def test_limits_and_defaults_of_parameters_are_those_of_the_settings(
     setting: str, parameter: str
@@ -131,6 +159,7 @@ def test_no_setting_holds_a_secret() -> None:
     for name, expression in in_azure().items():
         assert "listKeys" not in expression, name
         assert "marketplaceCertificate" not in expression, name
+        assert expression != "forwardSecret", name
     assert not re.search(r"listKeys|listAccountSas|accountKey", MAIN + "".join(MODULES.values()))
 
 
@@ -221,10 +250,14 @@ def test_the_application_offers_the_rights_that_the_code_knows() -> None:
     assert f"api_scope={scope['id']}" in script
 
 
+OF_THE_OPERATOR = {"METERING_FORWARD_SECRET"}
+"""Exported by hand when the secret is set or changed; nothing else knows it."""
+
+
 def test_variables_of_the_parameter_file_are_those_that_the_script_sets() -> None:
     read = set(re.findall(r"'(METERING_\w+)'", (BICEP / "main.bicepparam").read_text()))
     script = (ROOT / "infra" / "steps" / "release.sh").read_text()
-    assert read == set(re.findall(r"(METERING_\w+)=", script))
+    assert read - OF_THE_OPERATOR == set(re.findall(r"(METERING_\w+)=", script))
 
 
 def test_every_parameter_and_output_is_described() -> None:
@@ -269,7 +302,7 @@ def test_the_workflow_is_well_formed_and_sets_what_the_parameter_file_reads() ->
     assert set(deploy["needs"]) == {"code", "template"}
     assert deploy["permissions"] == {"contents": "read", "id-token": "write"}
     read = set(re.findall(r"'(METERING_\w+)'", (BICEP / "main.bicepparam").read_text()))
-    assert read - {"METERING_MARKETPLACE_CERTIFICATE"} == {
+    assert read - {"METERING_MARKETPLACE_CERTIFICATE", *OF_THE_OPERATOR} == {
         name for name in deploy["env"] if name.startswith("METERING_")
     }
     for job in workflow["jobs"].values():

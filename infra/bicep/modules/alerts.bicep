@@ -56,7 +56,7 @@ var rules = [
     name: 'findings'
     text: 'Something does not add up: quantities that differ, usage written off, an audit or a reconciliation that found something.'
     severity: 2
-    query: 'AppTraces | where Message startswith "event=quantity_differs " or (Message startswith "event=daily " and SeverityLevel >= 3) or (Message startswith "event=shard_run " and toint(extract(@"written_off=(\\d+)", 1, Message)) > 0)'
+    query: 'AppTraces | where Message startswith "event=quantity_differs " or (Message startswith "event=daily " and SeverityLevel >= 3) or Message startswith "event=clock_skew " or (Message startswith "event=shard_run " and toint(extract(@"written_off=(\\d+)", 1, Message)) > 0)'
     frequency: 'PT1H'
     window: 'PT2H'
     threshold: 0
@@ -92,7 +92,7 @@ var rules = [
     name: 'functions-failed'
     text: 'A timer or a queue\'s function ended in an error.'
     severity: 2
-    query: 'AppRequests | where Success == false and Name in ("hourly", "daily", "run_shard", "take_usage", "follow_subscription")'
+    query: 'AppRequests | where Success == false and Name in ("hourly", "daily", "run_shard", "take_usage", "take_lifecycle", "reconcile_subscriptions")'
     frequency: 'PT15M'
     window: 'PT1H'
     threshold: 2

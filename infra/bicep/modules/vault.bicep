@@ -1,4 +1,4 @@
-metadata description = 'A vault for the certificate of a Marketplace application in another tenant.'
+metadata description = 'A vault for what cannot be done without a secret: another tenant\'s certificate, signed messages to the product.'
 
 import { roles } from '../types.bicep'
 
@@ -16,9 +16,13 @@ param tags object
 @description('Required. Principal of the identity that the app runs as.')
 param principalId string
 
-@description('Required. Certificate and private key in one PEM.')
+@description('Required. Certificate and private key of the Marketplace application in one PEM; empty keeps what is there.')
 @secure()
 param certificate string
+
+@description('Required. What signs messages to the product; empty keeps what is there.')
+@secure()
+param forwardSecret string
 
 resource vault 'Microsoft.KeyVault/vaults@2023-07-01' = {
   name: name
@@ -32,12 +36,17 @@ resource vault 'Microsoft.KeyVault/vaults@2023-07-01' = {
     softDeleteRetentionInDays: 7
   }
 
-  resource secret 'secrets' = if (!empty(certificate)) {
+  resource pem 'secrets' = if (!empty(certificate)) {
     name: 'marketplace-certificate'
     properties: {
       value: certificate
       contentType: 'application/x-pem-file'
     }
+  }
+
+  resource signature 'secrets' = if (!empty(forwardSecret)) {
+    name: 'forward-secret'
+    properties: { value: forwardSecret }
   }
 }
 
@@ -55,4 +64,7 @@ resource reader 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 }
 
 @description('What the app setting says instead of the certificate.')
-output reference string = '@Microsoft.KeyVault(SecretUri=${vault.properties.vaultUri}secrets/marketplace-certificate)'
+output certificate string = '@Microsoft.KeyVault(SecretUri=${vault.properties.vaultUri}secrets/marketplace-certificate)'
+
+@description('What the app setting says instead of the secret.')
+output forwardSecret string = '@Microsoft.KeyVault(SecretUri=${vault.properties.vaultUri}secrets/forward-secret)'
