@@ -71,6 +71,7 @@ def changes_between(
         ("plan", before and before.plan, after.plan, after.spells[-1].start),
         ("quantity", before and before.quantity, after.quantity, at),
         ("termEnd", before and before.term_end, after.term_end, at),
+        ("unpriced", before.unpriced if before else False, after.unpriced, at),
     )
     return tuple(
         Change(what, _text(old), _text(new), since) for what, old, new, since in pairs if old != new
