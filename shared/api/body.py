@@ -37,15 +37,20 @@ def parse_json(body: bytes) -> object:
     """The body's JSON value, with exact numbers.
 
     Raises ``InvalidInput`` with line and column for malformed text, and for NaN, infinities,
-    repeated names and numbers beyond any use.
+    repeated names, numbers beyond any use and text that is not well-formed Unicode.
     """
     check_size(body)
     if not body.strip():
         raise InvalidInput("the body is empty; JSON is expected")
     try:
-        return _load(body)
+        text = body.decode("utf-8-sig")
+        if "\\u" in text:
+            _check_escapes(text)
+        return _load(text)
     except UnicodeDecodeError as exc:
         raise InvalidInput("the body is not UTF-8 text") from exc
+    except UnicodeEncodeError as exc:
+        raise InvalidInput("the body escapes half a surrogate pair, which is no text") from exc
     except json.JSONDecodeError as exc:
         message = f"malformed JSON at line {exc.lineno}, column {exc.colno}: {exc.msg}"
         raise InvalidInput(message) from exc
@@ -53,9 +58,18 @@ def parse_json(body: bytes) -> object:
         raise InvalidInput("the JSON is nested too deeply") from exc
 
 
-def _load(body: bytes) -> object:
+def _check_escapes(text: str) -> None:
+    """Raise UnicodeEncodeError for half a surrogate pair, which no storage and no answer takes.
+
+    Before anything else is judged: every fault may quote the text in which it was found.
+    """
+    value = json.loads(text, parse_float=str, parse_int=str)
+    json.dumps(value, ensure_ascii=False).encode()
+
+
+def _load(text: str) -> object:
     value: object = json.loads(
-        body,
+        text,
         parse_float=_number,
         parse_int=_number,
         parse_constant=_refuse_constant,

@@ -27,7 +27,10 @@ def parse_time(text: str, name: str) -> datetime:
         raise InvalidInput(f"{name} must be a time such as 2026-11-22T08:00:00Z") from exc
     if moment.tzinfo is None:
         raise InvalidInput(f"{name} must name its zone, such as Z")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as exc:
+        raise InvalidInput(f"{name} is out of range") from exc
 
 
 def to_json(value: object) -> Json:

@@ -33,21 +33,30 @@ def respond(req: func.HttpRequest, handle: Handler) -> func.HttpResponse:
     )
     token = telemetry.correlation.set(request.correlation or str(uuid.uuid4()))
     try:
-        response = _outcome(req.url.split("?")[0], request, handle)
-        headers = {
-            **SECURITY_HEADERS,
-            "x-ms-correlationid": telemetry.correlation.get(),
-            **(response.headers or {}),
-        }
-        return func.HttpResponse(
-            response.body,
-            status_code=response.status,
-            headers=headers,
-            mimetype=response.content_type,
-            charset="utf-8",
-        )
+        path = req.url.split("?")[0]
+        response = _outcome(path, request, handle)
+        try:
+            return _rendered(response)
+        except Exception:
+            _LOGGER.exception("event=response_broken path=%s", path)
+            return _rendered(broken())
     finally:
         telemetry.correlation.reset(token)
+
+
+def _rendered(response: Response) -> func.HttpResponse:
+    headers = {
+        **SECURITY_HEADERS,
+        "x-ms-correlationid": telemetry.correlation.get(),
+        **(response.headers or {}),
+    }
+    return func.HttpResponse(
+        response.body,
+        status_code=response.status,
+        headers=headers,
+        mimetype=response.content_type,
+        charset="utf-8",
+    )
 
 
 def _outcome(path: str, request: Request, handle: Handler) -> Response:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from shared.domain.account import AccountRecord
 from shared.domain.errors import NotFound
 from shared.domain.finding import Finding
-from shared.domain.ids import AccountCode, DimensionId, Resource
+from shared.domain.ids import AccountCode, DimensionId, Resource, is_code
 from shared.domain.metering.submission import Submission
 from shared.domain.money import ZERO
 from shared.domain.rating.statement import Statement
@@ -58,7 +58,9 @@ class Queries:
     clock: Clock
 
     def account(self, code: str) -> AccountRecord:
-        """One account. Raises ``NotFound``."""
+        """One account. Raises ``NotFound``, also for what cannot be a code."""
+        if not is_code(code):
+            raise NotFound("there is no account of that code")
         found = self.accounts_port.load(AccountCode(code))
         if found is None:
             raise NotFound(f"there is no account {code}")

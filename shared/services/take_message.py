@@ -51,13 +51,21 @@ class TakeMessage:
         if refused:
             now = self.clock.now()
             self.refusals.keep(
-                [RefusedInput(_fingerprint(r.body), now, r.body, r.errors) for r in refused]
+                [
+                    RefusedInput(_fingerprint(r.body), now, _well_formed(r.body), r.errors)
+                    for r in refused
+                ]
             )
         counts: dict[str, int] = {}
         for result in results:
             counts[result.outcome] = counts.get(result.outcome, 0) + 1
         counts[Outcome.INVALID] = len(refused)
         return counts
+
+
+def _well_formed(text: str) -> str:
+    """Text that storage takes, whatever came in: what is refused must always be kept."""
+    return text.encode(errors="replace").decode()
 
 
 def _fingerprint(body: str) -> str:
