@@ -29,13 +29,8 @@ from shared.ports import (
     Versioned,
 )
 from shared.services.collect import Changed, Collect
-<<<<<<< ours
 from shared.services.rate_account import AccountTotals, Family, RateAccount
-from shared.services.run_report import RunReport, findings_of, reason_of, written_off
-=======
-from shared.services.rate_account import AccountTotals, RateAccount
 from shared.services.run_report import RunReport, differing, findings_of, reason_of, written_off
->>>>>>> theirs
 from shared.services.settle_uncertain import SettleUncertain
 from shared.services.submit import KnownRows, Submit
 
