@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from shared import telemetry
-from shared.config import Settings, load_settings
 from shared.domain.errors import InvalidInput, Misconfigured
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from azure.core.credentials import TokenCredential
 
+    from shared.config import Settings
     from shared.domain.caller import Right
     from shared.domain.ids import AccountCode
     from shared.domain.serviceuser import ServiceUser
@@ -537,6 +537,8 @@ _APP: list[App] = []
 
 def app() -> App:
     """The app of this process. Raises ``Misconfigured`` while settings are missing."""
+    from shared.config import load_settings
+
     with _LOCK:
         if not _APP:
             try:
