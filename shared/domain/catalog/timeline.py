@@ -209,7 +209,7 @@ def _basis(catalog: Catalog, plan: ResolvedPlan) -> tuple[object, ...]:
         [replace(pricing, description="") for pricing in plan.pricing],
         plan.billing,
         (plan.frequency, plan.interval, organization.anchor(plan.frequency)),
-        (plan.currency, organization.time_zone, organization.exchange_rates),
+        (plan.currency, organization.time_zone),
         (plan.standing_charge, plan.minimum_spend, plan.free_trial, plan.charges),
         _custom(catalog, plan) if compound else None,
         measures,

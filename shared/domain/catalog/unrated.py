@@ -6,10 +6,8 @@ This list is the one place for it: what rating learns is taken out here.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from shared.domain.catalog.billing import QuantityBilling
 from shared.domain.catalog.catalog import Catalog
-from shared.domain.catalog.organization import MARKETPLACE_CURRENCY
-from shared.domain.catalog.plan import Plan, PlanTemplate, Pricing, PricingKind
+from shared.domain.catalog.plan import Plan, PlanTemplate, Pricing
 from shared.domain.errors import FieldError
 from shared.domain.rating.custom import Custom
 from shared.domain.rating.percentage import Percentage
@@ -30,13 +28,6 @@ def _holders(catalog: Catalog) -> Iterator[tuple[str, Plan | PlanTemplate]]:
         yield f"/plans/{index}", plan
 
 
-def _said(name: str, attribute: str) -> Callable[[Catalog], Iterable[str]]:
-    """Plans and templates that say something under ``name``."""
-    return lambda catalog: (
-        f"{place}/{name}" for place, holder in _holders(catalog) if getattr(holder, attribute)
-    )
-
-
 def _organization(name: str, attribute: str) -> Callable[[Catalog], Iterable[str]]:
     return lambda catalog: (
         [f"/organization/{name}"] if getattr(catalog.organization, attribute) is not None else []
@@ -52,22 +43,6 @@ def _prices(name: str, wanted: Callable[[Pricing], bool]) -> Callable[[Catalog],
     )
 
 
-def _currencies(catalog: Catalog) -> Iterator[str]:
-    """Other currencies that could be converted; those that could not are refused anyhow."""
-    convertible = catalog.organization.currencies() - {MARKETPLACE_CURRENCY}
-    if catalog.organization.currency in convertible:
-        yield "/organization/currency"
-    for place, holder in _holders(catalog):
-        if holder.currency in convertible:
-            yield f"{place}/currency"
-
-
-def _quantity_billing(catalog: Catalog) -> Iterator[str]:
-    for place, holder in _holders(catalog):
-        if isinstance(holder.billing, QuantityBilling):
-            yield f"{place}/billing"
-
-
 def _is_bounded(pricing: Pricing) -> bool:
     return isinstance(pricing.charge, Percentage) and pricing.charge.bounded
 
@@ -76,13 +51,6 @@ UNRATED: tuple[Unrated, ...] = (
     Unrated("a grace before bills", _organization("billGraceHours", "bill_grace_hours")),
     Unrated("a grace in the catalogue", _organization("usageGraceHours", "usage_grace_hours")),
     Unrated("numbers of bills", _organization("billNumber", "bill_number")),
-    Unrated(f"a currency other than {MARKETPLACE_CURRENCY}", _currencies),
-    Unrated("a standing charge", _said("standingCharge", "standing_charge")),
-    Unrated("a minimum spend", _said("minimumSpend", "minimum_spend")),
-    Unrated("a free trial", _said("freeTrial", "free_trial")),
-    Unrated("scheduled charges", _said("charges", "charges")),
-    Unrated("billing by quantity", _quantity_billing),
-    Unrated("credit pricing", _prices("kind", lambda p: p.kind is not PricingKind.DEBIT)),
     Unrated("a price in the event", _prices("charge", lambda p: isinstance(p.charge, Custom))),
     Unrated("a minimum or maximum per event", _prices("charge", _is_bounded)),
 )

@@ -81,6 +81,13 @@ class Subscription:
                 plan = spell.plan
         return plan
 
+    def plan_end(self, plan: str) -> datetime | None:
+        """When ``plan`` was in force for the last time; ``None`` while it is, or for a plan that
+        never was."""
+        ends = zip(self.spells, self.spells[1:], strict=False)
+        left = [following.start for spell, following in ends if spell.plan == plan]
+        return None if plan == self.plan or not left else left[-1]
+
     def moved(self, to: SubscriptionStatus, at: datetime) -> "Subscription":
         """The subscription in state ``to`` from ``at`` on; itself when it is there already.
 

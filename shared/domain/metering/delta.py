@@ -40,7 +40,7 @@ def plan_intent(
         return _flushed(noted, subscription, now, grace) or unchanged
     if row.open_hour is not None or not _chargeable(subscription):
         return unchanged
-    slot = choose_slot(subscription, now, row.used_hours, grace)
+    slot = choose_slot(subscription, now, row.used_hours, grace, row.key.plan)
     if slot is None:
         return _flushed(noted, subscription, now, grace) or unchanged
     submission = Submission(
@@ -64,7 +64,7 @@ def plan_intent(
 
 def left_over(row: LedgerRow, total: Decimal, subscription: Subscription, now: datetime) -> bool:
     """Whether something remains that can still be charged in a later hour."""
-    return total > row.committed and not _closed(subscription, now)
+    return total > row.committed and not _closed(row, subscription, now)
 
 
 def _chargeable(subscription: Subscription) -> bool:
@@ -72,9 +72,13 @@ def _chargeable(subscription: Subscription) -> bool:
     return subscription.status in (SubscriptionStatus.SUBSCRIBED, SubscriptionStatus.UNSUBSCRIBED)
 
 
-def _closed(subscription: Subscription, now: datetime) -> bool:
-    """Whether the Marketplace takes nothing of the subscription any more."""
-    return subscription.end is not None and now - subscription.end > MARKETPLACE_WINDOW
+def _closed(row: LedgerRow, subscription: Subscription, now: datetime) -> bool:
+    """Whether the Marketplace takes nothing of the row any more: the subscription is over, or
+    the plan that prices its units is."""
+    ends = [subscription.end]
+    if row.key.plan is not None:
+        ends.append(subscription.plan_end(row.key.plan))
+    return any(end is not None and now - end > MARKETPLACE_WINDOW for end in ends)
 
 
 def _flushed(
@@ -88,7 +92,7 @@ def _flushed(
 
 def _lost(row: LedgerRow, total: Decimal, subscription: Subscription, now: datetime) -> Decimal:
     """Units that can no longer be charged, once nothing of the row is under way."""
-    if not _closed(subscription, now) or row.open_hour is not None:
+    if not _closed(row, subscription, now) or row.open_hour is not None:
         return ZERO
     return max(ZERO, total - row.committed)
 

@@ -30,15 +30,20 @@ def final_due(subscription: Subscription, grace: timedelta) -> datetime | None:
 
 
 def choose_slot(
-    subscription: Subscription, now: datetime, used: Collection[datetime], grace: timedelta
+    subscription: Subscription,
+    now: datetime,
+    used: Collection[datetime],
+    grace: timedelta,
+    plan: str | None = None,
 ) -> Slot | None:
     """The newest unused closed hour inside the subscription, or ``None`` when there is none.
 
     After the end of a subscription its last hour is reserved for one final submission at end
     plus grace, so late usage inside the grace still has a slot; when that hour is taken, an
     older unused one serves. When the end became known without its time, that is the last hour in
-    which the subscription certainly was active: the Marketplace would refuse a later one. ``now``
-    is the storage service's time.
+    which the subscription certainly was active: the Marketplace would refuse a later one. With
+    ``plan`` only hours count in which that plan was in force. ``now`` is the storage service's
+    time.
     """
     if subscription.start is None:
         return None
@@ -54,7 +59,8 @@ def choose_slot(
         effective = max(hour, subscription.start)
         if now - effective > MARKETPLACE_WINDOW - SAFETY:
             return None
-        if hour not in used:
-            return Slot(hour, effective, subscription.plan_at(effective), final)
+        in_force = subscription.plan_at(effective)
+        if hour not in used and plan in (None, in_force):
+            return Slot(hour, effective, in_force, final)
         hour -= HOUR
     return None
