@@ -1,8 +1,9 @@
 """Takes usage events: stored once, parked until usable, or refused with every reason."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 
 from shared.domain.catalog.intake import Intake, Taken
 from shared.domain.catalog.timeline import Timeline
@@ -93,8 +94,9 @@ class IngestUsage:
         now = self._clock.now()
         arrived = received or now
         timeline = self._catalogs.timeline()
+        place = cache(lambda account: self._directory.place(account, now))
         judged = [
-            self._judge(event, timeline, arrived, now)
+            self._judge(event, timeline, arrived, now, place)
             if allowed is None or event.account in allowed
             else (FOREIGN_ACCOUNT,)
             for event in events
@@ -115,7 +117,12 @@ class IngestUsage:
         return results
 
     def _judge(
-        self, event: UsageEvent, timeline: Timeline | None, arrived: datetime, now: datetime
+        self,
+        event: UsageEvent,
+        timeline: Timeline | None,
+        arrived: datetime,
+        now: datetime,
+        place: Callable[[AccountCode], Placement | None],
     ) -> _Judgement:
         fault = fault_of_time(event.time, arrived)
         if fault is None and now - event.time > STORABLE:
@@ -125,7 +132,7 @@ class IngestUsage:
         payload = canonical_payload(event)
         if len(payload) > MAX_PAYLOAD:
             return (FieldError("/data", f"must fit in {MAX_PAYLOAD} characters"),)
-        placement = self._directory.place(event.account, now)
+        placement = place(event.account)
         if placement is None:
             return _Early(ParkedEvent(event, arrived, f"there is no account {event.account}"))
         if placement.ends is not None and event.time >= placement.ends:

@@ -215,6 +215,14 @@ def test_parking_that_fails_acknowledges_nothing(world: World) -> None:
     assert outcomes(world.send(event, early)) == [DUPLICATE, PARKED]
 
 
+def test_an_account_is_looked_up_once_a_request(world: World) -> None:
+    for account in ("acme", "nobody"):
+        world.journal.forget()
+        results = world.send(*(world.event(account) for _ in range(50)), world.event("zeta"))
+        assert len(results) == 51
+        assert world.journal.count("accounts.load") == 2
+
+
 # --- parked
 
 
