@@ -6,7 +6,7 @@ side gives no usable answer; after ``Unavailable`` it is unknown whether a write
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
@@ -75,12 +75,16 @@ type Lock = AbstractContextManager[object]
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """An event as stored: created once, never changed."""
+    """An event as stored: created once, never changed.
+
+    ``payload`` is its canonical payload where the maker has it at hand, or empty.
+    """
 
     account: AccountCode
     key: EventKey
     payload_hash: str
     event: UsageEvent
+    payload: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

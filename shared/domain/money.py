@@ -49,7 +49,9 @@ def to_text(number: Decimal) -> str:
     """The one spelling of a number: plain digits, no exponent, no trailing zeros."""
     if not number:
         return "0"
-    text = format(number, "f")
+    text = str(number)
+    if "E" in text:
+        text = format(number, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

@@ -151,7 +151,7 @@ def _entry(
     event: UsageEvent, payload: str, placement: Placement, intake: Intake, taken: Taken
 ) -> Entry:
     """The event as it was reported goes into the log, with its derived fields into the partial."""
-    row = EventRow(event.account, event.key, payload_hash(payload), event)
+    row = EventRow(event.account, event.key, payload_hash(payload), event, payload)
     cell = cell_of(event.time, placement.cell_minutes)
     key = PartialKey(AccountCode(event.account), cell, event.meter, taken.segment)
     counted = event if taken.data is event.data else replace(event, data=taken.data)

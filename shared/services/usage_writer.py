@@ -200,21 +200,23 @@ class Lane:
         partials: dict[PartialKey, Partial] = {}
         marks: dict[Mark, None] = {}
         entities = weight = 0
+        current: PartialKey | None = None
         for entry in pending:
             key = entry.cell
-            mark = Mark(hour, key.account, hour_of(key.cell))
-            needs_mark = mark not in self._marked and mark not in marks
-            entities += 1 + (key not in partials) + needs_mark
+            entities += 1
             weight += _weight(entry)
-            if key not in partials and key in self._cells:
-                weight += _partial_weight(self._cells[key].partial)
+            if key != current:  # Those of a cell stand together.
+                mark = Mark(hour, key.account, hour_of(key.cell))
+                needs_mark = mark not in self._marked and mark not in marks
+                known = self._cells.get(key)
+                entities += 1 + needs_mark
+                weight += _partial_weight(known.partial) if known else 0
             if taken and (entities > MAX_ENTITIES or weight > MAX_WEIGHT):
                 break
-            if needs_mark:
-                marks[mark] = None
-            partial = partials.get(key)
-            if partial is None:
-                known = self._cells.get(key)
+            if key != current:
+                current = key
+                if needs_mark:
+                    marks[mark] = None
                 partial = partials[key] = known.partial.copy() if known else Partial()
             partial.add(entry.counted or entry.row.event, entry.unique)
             taken.append(entry)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from shared.domain.ids import AccountCode, MeterCode
-from shared.domain.usage.event import DataValue, UsageEvent, data_text, quoted
+from shared.domain.usage.event import DataValue, UsageEvent, canonical_payload, quoted
 from shared.domain.usage.partial import Partial, from_json, to_json
 from shared.storage.limits import PROPERTY_BYTES, Property, utf16_bytes
 
@@ -64,11 +64,11 @@ def text_of(properties: Mapping[str, Property], name: str) -> str:
 # --- usage: written for every event, so by hand
 
 
-def event_text(event: UsageEvent) -> str:
-    """A whole event, so that it can be aggregated again."""
-    names = f"{quoted(event.id)},{quoted(event.source)},{quoted(event.account)}"
-    time = event.time.isoformat()
-    return f'[{names},{quoted(event.meter)},"{time}",{data_text(event.data)}]'
+def event_text(event: UsageEvent, payload: str = "") -> str:
+    """A whole event, so that it can be aggregated again: its identity and then its canonical
+    ``payload``, which is made here unless it is given."""
+    contents = payload or canonical_payload(event)
+    return f"[{quoted(event.id)},{quoted(event.source)},{quoted(event.account)},{contents[1:]}"
 
 
 def event_from(text: str) -> UsageEvent:

@@ -108,7 +108,7 @@ class TableUsageLog:
 
 
 def _create_event(row: EventRow) -> Create:
-    properties = {"hash": row.payload_hash, **pack("event", event_text(row.event))}
+    properties = {"hash": row.payload_hash, **pack("event", event_text(row.event, row.payload))}
     return Create(keys.event_row(row.account, row.key), properties)
 
 

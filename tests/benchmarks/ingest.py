@@ -108,8 +108,9 @@ def rows_of(raw: Sequence[Mapping[str, Any]]) -> list[Create]:
         event = parse_event(item)
         if not isinstance(event, UsageEvent):
             raise TypeError(f"no event: {event.errors}")
-        payload = payload_hash(canonical_payload(event))
-        rows.append(EventRow(event.account, event.key, payload, event))
+        payload = canonical_payload(event)
+        made = EventRow(event.account, event.key, payload_hash(payload), event, payload)
+        rows.append(made)
     notes = _Notes()
     batch = UsageBatch(rows[0].event.day, Shard(0), "w", tuple(rows), (), ())
     TableUsageLog(cast(Tables, notes)).append(batch)
