@@ -107,6 +107,19 @@ def ingestion(on: Stage, case: Case, seed: int) -> Line:
     return Line(name, tape, f"{case.transactions} transactions, no reads", within)
 
 
+def first_contact(on: Stage, case: Case, seed: int) -> Line:
+    """The events of ``ingestion`` once more with new ids, to a process that knows no account."""
+    app = on.boot()
+    on.relay.tape.cut()
+    post(app, events_of(draw(case.accounts, seed), on.clock.now()))
+    tape = on.relay.tape.cut()
+    return Line(
+        f"the same to a new process ({len(set(draw(case.accounts, seed)))} accounts)",
+        tape,
+        "one read an account, every 30 s",
+    )
+
+
 def redelivery(on: Stage) -> Line:
     """Everything a second time, to a process that does not remember the first."""
     on.make_accounts(["repeated"])
@@ -191,6 +204,7 @@ def main(arguments: Sequence[str]) -> int:
             on.load_catalog(on.boot())
             lines = _lines_of(runs(on, CHANGED))
             lines += [ingestion(on, case, seed) for case in CASES]
+            lines.append(first_contact(on, CASES[-1], seed))
             lines.append(redelivery(on))
     except AzuriteMissing as error:
         print(error, file=sys.stderr)
