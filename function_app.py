@@ -3,11 +3,14 @@
 import azure.functions as func
 
 from functions import (
+    account_plans,
     accounts,
     adjustments,
+    audit,
     catalog,
     deadletters,
     findings,
+    grants,
     health,
     lifecycle,
     metering,
@@ -26,11 +29,14 @@ for module in (
     subscriptions,
     catalog,
     accounts,
+    account_plans,
+    grants,
     adjustments,
     findings,
     parked,
     deadletters,
     serviceusers,
+    audit,
     health,
 ):
     app.register_functions(module.blueprint)

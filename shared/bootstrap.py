@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from shared.messaging.connection import Connection
     from shared.messaging.publisher import ServiceBusMessages
     from shared.ports import SignIn
+    from shared.services.account_changes import ChangeAccount
+    from shared.services.account_grants import ManageGrants
+    from shared.services.account_plans import AttachPlans
+    from shared.services.accounts import ManageAccounts
     from shared.services.activate import Activate
     from shared.services.adopt import Adopt
     from shared.services.answer_operation import AnswerOperation
@@ -57,6 +61,7 @@ if TYPE_CHECKING:
     from shared.services.set_up import SetUp
     from shared.services.subscription_queries import SubscriptionQueries
     from shared.services.take_message import TakeMessage
+    from shared.services.trail import ReadTrail
     from shared.storage.accounts import TableAccounts
     from shared.storage.audit_trail import TableAuditTrail
     from shared.storage.catalogs import TableCatalogs
@@ -360,6 +365,44 @@ class App:
         from shared.services.catalog import PutCatalog
 
         return PutCatalog(self._catalogs, self._accounts, self._ledger, self.clock)
+
+    # --- accounts ----------------------------------------------------------------------------
+
+    @cached_property
+    def _change_account(self) -> ChangeAccount:
+        from shared.services.account_changes import ChangeAccount
+
+        return ChangeAccount(
+            self._accounts, self._ledger, self._catalog_cache, self._audit_trail, self.clock
+        )
+
+    @cached_property
+    def accounts(self) -> ManageAccounts:
+        """Makes, changes and lists accounts."""
+        from shared.services.accounts import ManageAccounts
+
+        return ManageAccounts(self._change_account, self.replay_parked)
+
+    @cached_property
+    def account_plans(self) -> AttachPlans:
+        """Attaches plans to accounts."""
+        from shared.services.account_plans import AttachPlans
+
+        return AttachPlans(self._change_account)
+
+    @cached_property
+    def grants(self) -> ManageGrants:
+        """Gives prepayments and credits to accounts, and charges them once."""
+        from shared.services.account_grants import ManageGrants
+
+        return ManageGrants(self._change_account)
+
+    @cached_property
+    def read_trail(self) -> ReadTrail:
+        """Reads the audit trail."""
+        from shared.services.trail import ReadTrail
+
+        return ReadTrail(self._audit_trail, self.clock)
 
     # --- the life of subscriptions -----------------------------------------------------------
 

@@ -1,35 +1,12 @@
-"""Accounts and their totals on the wire."""
+"""Running totals of accounts on the wire."""
 
 import json
-from collections.abc import Iterable
 
-from shared.api.convert import Json, body, listed, to_json
+from shared.api.convert import Json, to_json
 from shared.api.problem import Response
-from shared.domain.account import AccountRecord
 from shared.domain.rating.rate import RatedPeriod
 from shared.domain.rating.statement import Statement
 from shared.services.queries import TotalsView
-
-
-def account_view(record: AccountRecord) -> dict[str, object]:
-    """An account with what hangs on it."""
-    return {
-        "code": record.account.code,
-        "name": record.account.name,
-        "timeZone": record.account.time_zone,
-        "plans": record.plans,
-        "subscriptions": record.subscriptions,
-    }
-
-
-def account_response(record: AccountRecord) -> Response:
-    """One account."""
-    return Response(200, body(account_view(record)))
-
-
-def accounts_response(records: Iterable[AccountRecord]) -> Response:
-    """A list of accounts."""
-    return Response(200, listed("accounts", [account_view(record) for record in records]))
 
 
 def totals_response(view: TotalsView) -> Response:

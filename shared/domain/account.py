@@ -84,3 +84,13 @@ class AccountRecord:
     def subscription(self) -> Subscription | None:
         """The subscription that pays: the newest one, whatever its state."""
         return self.subscriptions[-1] if self.subscriptions else None
+
+    @property
+    def closed_until(self) -> datetime | None:
+        """Until when periods of the account have ended and are billed; ``None`` while none is.
+
+        Nothing that takes effect before it may be changed any more.
+        """
+        ends = [record.end for record in self.records.values()]
+        ends += [bill.period.end for bill in self.locked]
+        return max(ends, default=None)

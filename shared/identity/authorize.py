@@ -35,6 +35,10 @@ class Authorizer:
         """A caller that may read billing: of ``account``, or of all when that is ``None``."""
         return _reaching(_with_right(self._caller(headers), Right.BILLING_READ), account)
 
+    def billing_reader(self, headers: Mapping[str, str]) -> Caller:
+        """A caller that may read billing, of its ``accounts`` only."""
+        return _with_right(self._caller(headers), Right.BILLING_READ)
+
     def billing_admin(
         self, headers: Mapping[str, str], account: AccountCode | None = None
     ) -> Caller:

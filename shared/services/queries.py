@@ -66,11 +66,6 @@ class Queries:
             raise NotFound(f"there is no account {code}")
         return found.value
 
-    def accounts(self) -> list[AccountRecord]:
-        """Every account."""
-        found = (self.accounts_port.load(code) for code in self.accounts_port.codes())
-        return [record.value for record in found if record is not None]
-
     def totals(self, code: str) -> TotalsView:
         """What an account owes now. Raises ``NotFound``."""
         account = AccountCode(code)

@@ -117,8 +117,10 @@ class RateAccount:
         payer = family.known.get(family.root) or self.find(family.root)
         if payer is None:
             return []
-        children = (family.known.get(code) or self.find(code) for code in payer.children)
-        return [payer, *(child for child in children if child is not None)]
+        found = (family.known.get(code) or self.find(code) for code in payer.children)
+        # A code that was announced as a child may have been taken by another account since.
+        mine = payer.account.code
+        return [payer, *(child for child in found if child and child.account.parent == mine)]
 
     def _keep(self, members: Collection[tuple[AccountRecord, Rated]]) -> None:
         for record, rated in members:

@@ -14,6 +14,7 @@ from shared.domain.ids import AccountCode, SubscriptionId
 from shared.domain.lifecycle.subscription import Subscription
 from shared.domain.money import to_text
 from shared.domain.rating.bill import PeriodRecord
+from shared.domain.rating.locked import LockedBill
 from shared.ports import Answered, Etag, Versioned
 from shared.storage import keys
 from shared.storage.limits import Property, check_account, check_ids
@@ -38,6 +39,7 @@ PARTS: Final = (
     ("prepayments", keys.PREPAYMENT, "prepayment", Prepayment),
     ("credits", keys.CREDIT, "credit", Credit),
     ("charges", keys.CHARGE, "charge", AdHocCharge),
+    ("locked", keys.BILL, "bill", LockedBill),
 )
 """What stands in rows of its own: the field of the record, which the ``account`` row lists the
 ids of too, the prefix of the rows, their property, and its type."""

@@ -44,6 +44,7 @@ RECORD = "rec|"
 PREPAYMENT = "prepay|"
 CREDIT = "credit|"
 CHARGE = "charge|"
+BILL = "bill|"
 ANSWER = "answer|"
 REFUSED_PARTITION = "refused"
 UNFINISHED_PARTITION = "unfinished"
@@ -305,9 +306,9 @@ def agenda_until(moment: datetime) -> RowRange:
 
 
 def account_parts() -> tuple[RowRange, RowRange]:
-    """The rows of an account that stand for things with an id; ``CHARGE`` is the first of their
+    """The rows of an account that stand for things with an id; ``BILL`` is the first of their
     prefixes, and records of periods stand between the last two."""
-    return RowRange(CHARGE, starting_with(PREPAYMENT).before), starting_with(SUBSCRIPTION)
+    return RowRange(BILL, starting_with(PREPAYMENT).before), starting_with(SUBSCRIPTION)
 
 
 def account_part_row(kind: str, identity: str) -> str:

@@ -14,6 +14,7 @@ from shared.domain.errors import TooLarge
 from shared.domain.grants import AdHocCharge, Credit, Prepayment
 from shared.domain.lifecycle.subscription import Subscription
 from shared.domain.period import DAY, day_of, day_start, hour_of
+from shared.domain.rating.locked import LockedBill
 from shared.ports import PartialWrite, UsageBatch, UsageDay
 
 ENTITIES: Final = 100
@@ -166,7 +167,7 @@ def _distinct_bytes(write: PartialWrite) -> int:
     )
 
 
-type _Part = AccountPlan | Subscription | Prepayment | Credit | AdHocCharge
+type _Part = AccountPlan | Subscription | Prepayment | Credit | AdHocCharge | LockedBill
 
 
 def check_account(record: AccountRecord, stored: AccountRecord | None = None) -> None:
@@ -191,6 +192,7 @@ def _parts_of(record: AccountRecord) -> dict[tuple[str, str], object]:
         "prepayment": record.prepayments,
         "credit": record.credits,
         "charge": record.charges,
+        "bill": record.locked,
     }
     parts = [((kind, part.id), part) for kind, parts in kinds.items() for part in parts]
     check_once([key for key, _ in parts])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import azure.functions as func
 import pytest
 
-from shared.api.accounts import account_response
+from shared.api.account_documents import account_response
 from shared.api.body import parse_json
 from shared.api.http import respond
 from shared.api.messages import parse_message
@@ -15,6 +15,7 @@ from shared.api.problem import Response
 from shared.api.request import Request
 from shared.api.usage import ingest, results_response
 from shared.domain.errors import FieldError, InvalidInput
+from shared.ports import Versioned
 from shared.services.take_message import Unusable
 from tests.services.world import World
 
@@ -112,7 +113,7 @@ def get(handle: Callable[[Request], Response], **query: str) -> int:
 @pytest.mark.parametrize("code", ["a/b", "a b", "ä", "a" * 65, "#"])
 def test_what_cannot_be_a_code_names_no_account(world: World, code: str) -> None:
     queries = world.process.queries
-    assert get(lambda _: account_response(queries.account(code))) == 404
+    assert get(lambda _: account_response(Versioned(queries.account(code), "v"))) == 404
     assert get(lambda request: submissions_response(queries, request.query), account=code) == 404
     assert world.journal.count("accounts.load") == 0
 

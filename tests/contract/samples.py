@@ -20,6 +20,8 @@ from shared.domain.ids import (
 from shared.domain.lifecycle.subscription import PlanSpell, Subscription, SubscriptionStatus
 from shared.domain.metering.ledger import LedgerKey, LedgerRow
 from shared.domain.metering.submission import Submission
+from shared.domain.period import Period
+from shared.domain.rating.locked import DimensionAmount, LockedBill
 from shared.domain.usage.event import (
     DataValue,
     EventKey,
@@ -174,6 +176,18 @@ def account_record(code: AccountCode = ADA) -> AccountRecord:
             AdHocCharge("k", at(2), Due(dimension=DimensionId("seats"), quantity=Decimal("1.5"))),
         ),
         children=(AccountCode("zoe"), AccountCode("amy")),
+        locked=(_bill("2026-2"), _bill("2026-1")),
+    )
+
+
+def _bill(identity: str) -> LockedBill:
+    return LockedBill(
+        identity,
+        SubscriptionId("ffffffff-0000-0000-0000-000000000000"),
+        Period(at(1), at(2)),
+        (),
+        (DimensionAmount(DimensionId("usage_fee"), Decimal("0.01"), LONG),),
+        {"c": Decimal("0.5")},
     )
 
 

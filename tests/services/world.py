@@ -448,7 +448,9 @@ class World:
         for (account, meter, day), (events, total) in expected.items():
             first = datetime(day.year, day.month, day.day, tzinfo=UTC)
             last = first + timedelta(hours=24)
-            cells = self.log.partials(day, shard_of(account), account, first, last)
+            stored = self.accounts.load(account)
+            shard = stored.value.account.shard if stored else shard_of(account)
+            cells = self.log.partials(day, shard, account, first, last)
             found = merged(p for key, ps in cells.items() if key.meter == meter for p in ps)
             stats = found.fields.get("n")
             assert (found.events, stats.total if stats else ZERO) == (events, total)
