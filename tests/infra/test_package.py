@@ -103,7 +103,7 @@ def indexed(unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -118,7 +118,7 @@ def test_the_runtime_finds_every_function(indexed: dict[str, Any], unpacked: Pat
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=300,
     )
     expected = set(listed.stdout.split())
     assert {"post_usage", "run_shard", "hourly", "post_webhook"} <= expected

@@ -160,7 +160,7 @@ class Shell:
             input=answer,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
 
