@@ -47,6 +47,10 @@ class BillNumber:
     digits: int = 6
     start: int = 1
 
+    def text(self, number: int) -> str:
+        """A number as it stands on a bill."""
+        return f"{self.prefix}{number:0{self.digits}d}"
+
 
 @dataclass(frozen=True, slots=True)
 class Organization:
