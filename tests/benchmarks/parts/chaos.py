@@ -39,6 +39,9 @@ OTHER_FAULTS: Sequence[Fault] = (
     {"kind": "serverError", "target": "fulfillment"},
     {"kind": "dropAfter", "target": "fulfillment"},
 )
+STRUCK = 0.5
+"""The share of calls that a fault strikes while it is in force, which is half the time."""
+
 OUTAGE: Fault = {"kind": "serverError", "target": "metering", "status": 503, "count": None}
 
 
@@ -88,7 +91,7 @@ class Killer:
 
 @dataclass(frozen=True, slots=True)
 class FailingMarketplace:
-    """Puts faults in force at random moments."""
+    """Has one fault after the other in force, each of which strikes a share of the calls."""
 
     simulator: Simulator
     random: random.Random
@@ -96,12 +99,12 @@ class FailingMarketplace:
 
     def run(self) -> None:
         """Make trouble until stopped; then there is none left."""
-        while not self.stopped.wait(self.random.uniform(0.2, 1.5)):
+        while not self.stopped.wait(self.random.uniform(0.3, 1.5)):
             chosen = METERING_FAULTS if self.random.random() < 0.9 else OTHER_FAULTS
-            fault = dict(self.random.choice(chosen))
-            self.simulator.post(
-                "/faults", {"target": "metering", "count": self.random.randint(1, 3), **fault}
-            )
+            fault = {"target": "metering", "count": None, "probability": STRUCK}
+            added = self.simulator.post("/faults", {**fault, **self.random.choice(chosen)})
+            self.stopped.wait(self.random.uniform(0.3, 1.5))
+            self._withdraw(added["id"])
         self.calm()
 
     def begin_outage(self) -> None:
@@ -110,8 +113,14 @@ class FailingMarketplace:
 
     def calm(self) -> None:
         """No fault is in force any more."""
-        url = f"{self.simulator.url}/control/faults"
-        requests.delete(url, timeout=TIMEOUT_SECONDS).raise_for_status()
+        for fault in self.simulator.get("/faults"):
+            self._withdraw(fault["id"])
+
+    def _withdraw(self, fault: int) -> None:
+        url = f"{self.simulator.url}/control/faults/{fault}"
+        answer = requests.delete(url, timeout=TIMEOUT_SECONDS)
+        if answer.status_code != 404:  # An end of all faults may have come first.
+            answer.raise_for_status()
 
     def struck(self) -> Counter[str]:
         """The faults that have struck, by part and kind."""
