@@ -21,11 +21,12 @@ MAX_PLACES = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where an account's usage is kept, in cells of how many minutes, and until when."""
+    """Where an account's usage is kept, in cells of how many minutes, from when until when."""
 
     account: AccountCode
     shard: Shard
     cell_minutes: int
+    starts: datetime | None
     ends: datetime | None
 
 
@@ -58,8 +59,9 @@ class Directory:
         zone = account.time_zone or (catalog.organization.time_zone if catalog else "UTC")
         payer = record if account.parent is None else self._payer(account.parent)
         subscription = payer.subscription if payer else None
+        starts = subscription.start if subscription else None
         ends = subscription.end if subscription else None
-        return Placement(account.code, account.shard, cell_minutes(zone), ends)
+        return Placement(account.code, account.shard, cell_minutes(zone), starts, ends)
 
     def _payer(self, parent: AccountCode) -> AccountRecord | None:
         found = self._accounts.load(parent)

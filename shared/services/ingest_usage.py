@@ -135,6 +135,9 @@ class IngestUsage:
         placement = place(event.account)
         if placement is None:
             return _Early(ParkedEvent(event, arrived, f"there is no account {event.account}"))
+        if placement.starts is not None and event.time < placement.starts:
+            message = f"is before the start of the subscription, {placement.starts.isoformat()}"
+            return (FieldError("/time", message),)
         if placement.ends is not None and event.time >= placement.ends:
             message = f"is after the end of the subscription, {placement.ends.isoformat()}"
             return (FieldError("/time", message),)

@@ -169,7 +169,8 @@ def test_an_unknown_account_or_meter_is_parked(
 
 def test_parked_events_become_usage_when_their_account_appears(stack: Stack) -> None:
     subscription, landing_page = stack.simulator.buy("standard", "Late Comers")
-    event = usage(subscription, "before-activation")
+    soon = (datetime.now(UTC) + timedelta(minutes=4)).isoformat()
+    event = usage(subscription, "before-activation", time=soon)
     assert post(stack.backend(), event).json()["parked"] == 1
     stack.backend().confirm(landing_page)
     replayed = checked(stack.administrator().send("POST", "/api/parked/replay"))

@@ -312,3 +312,18 @@ def test_the_hot_path_asks_nothing(world: World) -> None:
     world.clock.advance(timedelta(seconds=29))
     world.send(*(world.event("acme") for _ in range(50)))
     assert world.journal.counts() == {"log.append": 1}
+
+
+def test_usage_of_before_the_subscription_is_refused(world: World) -> None:
+    world.clock.at = START + timedelta(minutes=40)
+    account = world.customer()
+    early = world.event(account, 100, time=START + timedelta(minutes=39, seconds=59))
+    first = world.event(account, 7, time=START + timedelta(minutes=40))
+    (refused, taken) = world.send(early, first)
+    assert refused.outcome is INVALID
+    assert [(e.pointer, e.message) for e in refused.errors] == [
+        ("/time", "is before the start of the subscription, 2026-03-02T10:40:00+00:00")
+    ]
+    assert taken.outcome is ACCEPTED
+    world.next_run(2)
+    assert world.billed(account) == 7

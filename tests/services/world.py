@@ -97,6 +97,7 @@ START = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 TOKENS = MeterCode("tokens")
 OFFER = "contoso-ai"
 GRACE = timedelta(hours=2)
+LONG = timedelta(days=60)
 MAX_QUANTITY = 1000
 
 CHEAP: QuantityModel = PerUnit(Decimal("0.01"))
@@ -316,8 +317,8 @@ class World:
         return self.process.activate(token).account.code
 
     def account(self, code: str, zone: str | None = None, plan: str = "basic") -> AccountCode:
-        """An account with an active subscription of its own name, without a purchase."""
-        now = self.clock.now()
+        """An account with a subscription of its own name, active for long, without a purchase."""
+        now = self.clock.now() - LONG
         spell = PlanSpell("standard", now)
         sold = Subscription(
             SubscriptionId(code), OFFER, (spell,), SubscriptionStatus.SUBSCRIBED, start=now
