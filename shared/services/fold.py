@@ -55,13 +55,15 @@ class Fold:
         runs can never put an older sum over a newer one. Raises ``ConcurrentUpdate`` when
         others keep changing the same rows.
         """
-        changed = {day_of(hour) for hour in hours}
-        wanted = changed | set(span or ())
+        changed: dict[date, list[datetime]] = {}
+        for hour in hours:
+            changed.setdefault(day_of(hour), []).append(hour)
+        wanted = changed.keys() | set(span or ())
         if not wanted:
             return Folded({})
         for _ in range(ATTEMPTS):
             rows = self._days.read(shard, account, min(wanted), max(wanted))
-            fresh = self._fresh_cells(shard, account, hours, changed)
+            fresh = self._fresh_cells(shard, account, changed)
             self._make_anew(shard, account, rows, fresh)
             writes = _improved(rows, fresh)
             try:
@@ -95,14 +97,12 @@ class Fold:
         self,
         shard: Shard,
         account: AccountCode,
-        hours: Collection[datetime],
-        days: Collection[date],
+        changed: Mapping[date, Collection[datetime]],
     ) -> dict[DayKey, dict[datetime, Partial]]:
         fresh: dict[DayKey, dict[datetime, Partial]] = {}
-        for day in sorted(days):
-            todays = [hour for hour in hours if day_of(hour) == day]
-            last = max(todays) + HOUR - timedelta(minutes=1)
-            found = self._log.partials(day, shard, account, min(todays), last)
+        for day, hours in sorted(changed.items()):
+            last = max(hours) + HOUR - timedelta(minutes=1)
+            found = self._log.partials(day, shard, account, min(hours), last)
             for key, partials in found.items():
                 row = DayKey(account, day, key.meter, key.segment)
                 fresh.setdefault(row, {})[key.cell] = merged(partials)

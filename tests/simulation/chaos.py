@@ -12,6 +12,7 @@ from random import Random
 from typing import cast
 
 from shared.domain.errors import MeteringError, Throttled, Unavailable
+from shared.domain.metering.submission import Unknown
 from tests.simulation.scheduler import Hub, Instance, Killed
 from tests.simulation.telling import brief
 
@@ -25,6 +26,10 @@ the hint, one before the append, a delay of it and the clocks' difference make 5
 HASTY_PAUSE = 10 * MINUTE
 HASTY_DELAY = 20 * MINUTE
 PAUSE = 40 * MINUTE
+CUT_OFF = 0.3
+"""How often a lost call means that the process is cut off from everything for up to 10 minutes, so
+that it cannot simply try again."""
+
 DELAY = 3 * HOUR
 
 WRITES = frozenset(
@@ -111,6 +116,13 @@ class Chaos:
             self.note(f"{instance.name} {name} {brief(list(arguments))} -> {brief(result)}")
         return result
 
+    def cut_off(self, name: str, arguments: Sequence[object]) -> object:
+        """The answer to a call that does not get through."""
+        self.note(f"{name}: cut off")
+        if name == "marketplace.send":
+            return [Unknown("cut off") for _ in cast("Sequence[object]", arguments[0])]
+        raise Unavailable(f"{name} got no answer")
+
     def note(self, text: str) -> None:
         """A line for the reader of a failing history."""
         if self.trace is not None:
@@ -174,6 +186,8 @@ class _Call:
                 self.chaos.hub.after(self.delay(), self.unheard)
             case _:
                 pass
+        if self.chaos.rng.random() < CUT_OFF:
+            self.instance.cut_off(self.chaos.rng.random() ** 2 * 600)
         raise Unavailable(f"{self.name} got no answer")
 
     def make(self) -> object:
@@ -195,7 +209,10 @@ class _Call:
         rng = self.chaos.rng
         limit = HASTY_PAUSE if self.name in HASTY else PAUSE
         draw = rng.random()
-        if draw < 0.4:
+        wait = self.until_runs_have_read()
+        if self.name in HASTY and wait < limit and draw < 0.6:
+            seconds = wait
+        elif draw < 0.4:
             seconds = rng.random()
         elif draw < 0.7:
             seconds = rng.random() * 30
@@ -203,6 +220,12 @@ class _Call:
             seconds = rng.random() * limit
         self.instance.hub.pause(seconds)
         self.instance.expect_alive()
+
+    def until_runs_have_read(self) -> float:
+        """Seconds until some minutes after the timer: the worst time for usage to be stored."""
+        now = self.chaos.hub.now
+        late = self.chaos.rng.uniform(5.5, 8.5)
+        return (late - now.minute) % 60 * MINUTE - now.second
 
     def crash(self) -> Killed:
         self.instance.kill()
@@ -241,8 +264,10 @@ class Wire:
         instance, chaos = self._instance, self._chaos
 
         def call(*arguments: object) -> object:
-            if not instance.alive:
-                raise Killed
+            if not instance.reachable:
+                instance.expect_alive()
+                chaos.counts["cut off"] += 1
+                return chaos.cut_off(name, arguments)
             chaos.countdown -= 1
             if chaos.countdown > 0:
                 if chaos.trace is None and chaos.journal is None:

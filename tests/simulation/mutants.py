@@ -311,8 +311,8 @@ HOURLY_RUN: Sequence[Mutant] = (
         "reads partials before the rows, and compares no ranks",
         lambda: _fold("""
             - rows = self._days.read(shard, account, min(wanted), max(wanted))
-            - fresh = self._fresh_cells(shard, account, hours, changed)
-            + fresh = self._fresh_cells(shard, account, hours, changed)
+            - fresh = self._fresh_cells(shard, account, changed)
+            + fresh = self._fresh_cells(shard, account, changed)
             + rows = self._days.read(shard, account, min(wanted), max(wanted))
 
             - if start not in old or partial.rank > old[start].rank

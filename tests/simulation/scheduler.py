@@ -85,6 +85,9 @@ class Instance:
     name: str
     clock: ProcessClock
     alive: bool = True
+    reachable: bool = True
+    """Whether its calls get anywhere; false too once it is dead."""
+
     greenlets: set[greenlet] = field(default_factory=set)
 
     def start(self, work: Action) -> None:
@@ -105,8 +108,16 @@ class Instance:
 
     def kill(self) -> None:
         """End the process: what runs ends where it stands. Safe to call from inside it."""
-        self.alive = False
+        self.alive = self.reachable = False
         self.hub.at(self.hub.now, self._bury)
+
+    def cut_off(self, seconds: float) -> None:
+        """Let no call of the process get through for a while."""
+        self.reachable = False
+        self.hub.after(seconds, self._back)
+
+    def _back(self) -> None:
+        self.reachable = self.alive
 
     def _bury(self) -> None:
         for each in list(self.greenlets):
