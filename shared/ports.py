@@ -54,15 +54,28 @@ class Clock(Protocol):
 class Tasks(Protocol):
     """How a service does several things at once and waits for them."""
 
-    def run_all(self, tasks: Sequence[Callable[[], None]]) -> None:
-        """Run every task, some at the same time, and return when all have ended.
+    def start(self, task: Callable[[], None]) -> None:
+        """Run ``task`` beside the caller, at once or when there is room; it must not raise."""
+        ...
 
-        What a task raises is raised here, after all have ended.
-        """
+    def signal(self) -> "Signal":
+        """A new signal between tasks of this process."""
         ...
 
     def lock(self) -> "Lock":
         """A new lock between tasks of this process."""
+        ...
+
+
+class Signal(Protocol):
+    """Something that happens once, and that tasks wait for."""
+
+    def set(self) -> None:
+        """Say that it happened."""
+        ...
+
+    def wait(self) -> object:
+        """Return once it has happened, at once if it has."""
         ...
 
 

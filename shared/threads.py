@@ -1,29 +1,23 @@
 """Doing several things at once with a pool of threads."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from shared.ports import Lock
+from shared.ports import Lock, Signal
 
 
 class ThreadTasks:
-    """Fulfils ``Tasks``. One of the tasks runs in the caller's own thread."""
+    """Fulfils ``Tasks`` with at most ``threads`` tasks at a time beside their callers."""
 
     def __init__(self, threads: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="task")
 
-    def run_all(self, tasks: Sequence[Callable[[], None]]) -> None:
-        if not tasks:
-            return
-        others = [self._pool.submit(task) for task in tasks[1:]]
-        try:
-            tasks[0]()
-        finally:
-            failures = [future.exception() for future in others]
-        for failure in failures:
-            if failure is not None:
-                raise failure
+    def start(self, task: Callable[[], None]) -> None:
+        self._pool.submit(task)
+
+    def signal(self) -> Signal:
+        return threading.Event()
 
     def lock(self) -> Lock:
         return threading.Lock()

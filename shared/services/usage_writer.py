@@ -7,7 +7,6 @@ the old rows as they are. A transaction that was thought lost and lands late the
 its events stored and fails whole, or is the first to store them; sums and events stay equal.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -110,38 +109,87 @@ class _Tries:
     most: int = MAX_ENTITIES
 
 
+class Request:
+    """The entries that one caller waits for, in ``lanes`` lanes."""
+
+    def __init__(self, tasks: Tasks, lanes: int) -> None:
+        self._lock = tasks.lock()
+        self._signal = tasks.signal()
+        self._lanes = lanes
+        self._broken: Exception | None = None
+
+    def settled(self, broken: Exception | None) -> None:
+        """One more lane knows the fate of its entries, or broke down over them."""
+        with self._lock:
+            self._lanes -= 1
+            self._broken = self._broken or broken
+            last = not self._lanes
+        if last:
+            self._signal.set()
+
+    def wait(self) -> None:
+        """Return once the fate of every entry is known; raises what broke a lane."""
+        self._signal.wait()
+        if self._broken is not None:
+            raise self._broken
+
+
 @dataclass(slots=True)
 class Lane:
-    """The writer of one shard of one day's table. Its lock makes it write one at a time."""
+    """The writer of one shard of one day's table: at any time one task at most drains it.
+
+    Callers queue their entries and wait without holding any thread but their own, so a lane that
+    is slow keeps no other from being drained.
+    """
 
     day: date
     shard: Shard
     boot: str
-    lock: Lock
+    tasks: Tasks
     log: UsageLog
     clock: Clock
-    queue: deque[Entry] = field(default_factory=deque)
+    _lock: Lock = field(init=False)
+    _queue: list[tuple[Request, Sequence[Entry]]] = field(default_factory=list)
+    _drained: bool = False
     _epoch: int = 0
     _cells: dict[PartialKey, _Cell] = field(default_factory=dict)
     _marked: set[Mark] = field(default_factory=set)
     _hinted: datetime | None = None
 
-    def settle(self, own: Sequence[Entry]) -> None:
-        """Return once the fate of every entry of ``own`` is known.
+    def __post_init__(self) -> None:
+        self._lock = self.tasks.lock()
 
-        Whoever holds the lock also stores what others have queued meanwhile, so requests that
-        arrive together share transactions.
-        """
-        with self.lock:
-            if all(entry.done for entry in own):
-                return
-            waiting: list[Entry] = []
-            while self.queue:  # Others go on queueing: only what is taken out may leave it.
-                waiting.append(self.queue.popleft())
-            try:
-                self._store(waiting)
-            finally:
-                _fail([e for e in waiting if not e.done], Unavailable("the writer broke down"))
+    def queue(self, request: Request, own: Sequence[Entry]) -> bool:
+        """Queue entries; whether the caller has to see to it that the lane is drained."""
+        with self._lock:
+            self._queue.append((request, own))
+            idle = not self._drained
+            self._drained = True
+            return idle
+
+    def drain(self) -> None:
+        """Store what is queued, so requests that arrive together share transactions, and leave
+        what is queued meanwhile to another task. Raises nothing: requests are told."""
+        with self._lock:
+            taken, self._queue = self._queue, []
+        waiting = [entry for _, own in taken for entry in own]
+        broken: Exception | None = None
+        try:
+            self._store(waiting)
+        except Exception as exc:  # noqa: BLE001 - every request that waits for it raises it
+            broken = exc
+        finally:
+            _fail([e for e in waiting if not e.done], Unavailable("the writer broke down"))
+            for request, _ in taken:
+                request.settled(broken)
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        with self._lock:
+            self._drained = bool(self._queue)
+            more = self._drained
+        if more:
+            self.tasks.start(self.drain)
 
     def _store(self, waiting: list[Entry]) -> None:
         distinct, repeated = _without_repetitions(waiting)
@@ -345,9 +393,15 @@ class UsageWriter:
         for shard, entry in entries:
             by_lane.setdefault((entry.row.event.day, shard), []).append(entry)
         work = [(self._lane(day, shard), own) for (day, shard), own in by_lane.items()]
-        for lane, own in work:
-            lane.queue.extend(own)
-        self._tasks.run_all([_Task(lane, own) for lane, own in work])
+        if not work:
+            return
+        request = Request(self._tasks, len(work))
+        idle = [lane for lane, own in work if lane.queue(request, own)]
+        for lane in idle[1:]:
+            self._tasks.start(lane.drain)
+        if idle:
+            idle[0].drain()
+        request.wait()
 
     def _lane(self, day: date, shard: Shard) -> Lane:
         with self._lock:
@@ -355,17 +409,8 @@ class UsageWriter:
             if lane is None:
                 self._opened += 1
                 boot = f"{self._boot}{self._opened:x}-"
-                lane = Lane(day, shard, boot, self._tasks.lock(), self._log, self._clock)
+                lane = Lane(day, shard, boot, self._tasks, self._log, self._clock)
             self._lanes[(day, shard)] = lane
             while len(self._lanes) > MAX_LANES:
                 self._lanes.pop(next(iter(self._lanes)))
             return lane
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    lane: Lane
-    own: list[Entry]
-
-    def __call__(self) -> None:
-        self.lane.settle(self.own)

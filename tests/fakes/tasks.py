@@ -1,23 +1,39 @@
-"""Tasks that run one after the other, in order."""
+"""Tasks that run one after the other, in order, once somebody waits for them."""
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable
 from contextlib import nullcontext
 
-from shared.ports import Lock
+from shared.ports import Lock, Signal
 
 
 class FakeTasks:
-    """Runs tasks in the order given; locks are never contended."""
+    """Runs tasks in the order in which they were started; locks are never contended."""
 
-    def run_all(self, tasks: Sequence[Callable[[], None]]) -> None:
-        failures: list[Exception] = []
-        for task in tasks:
-            try:
-                task()
-            except Exception as failure:  # noqa: BLE001 - raised below, after all have ended
-                failures.append(failure)
-        if failures:
-            raise failures[0]
+    def __init__(self) -> None:
+        self.started: deque[Callable[[], None]] = deque()
+
+    def start(self, task: Callable[[], None]) -> None:
+        self.started.append(task)
+
+    def signal(self) -> Signal:
+        return FakeSignal(self)
 
     def lock(self) -> Lock:
         return nullcontext()
+
+
+class FakeSignal:
+    """Waiting for it is the time in which the tasks run."""
+
+    def __init__(self, tasks: FakeTasks) -> None:
+        self._tasks = tasks
+        self._happened = False
+
+    def set(self) -> None:
+        self._happened = True
+
+    def wait(self) -> None:
+        while not self._happened:
+            assert self._tasks.started, "nothing is left that could end this wait"
+            self._tasks.started.popleft()()

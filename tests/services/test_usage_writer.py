@@ -1,6 +1,6 @@
 """The writer of the usage log: few transactions, no reads, and partials equal to events."""
 
-from collections import deque
+import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -22,10 +22,11 @@ from shared.ports import (
     PartialMoved,
     UsageBatch,
 )
-from shared.services.usage_writer import Entry, Lane, Stored
+from shared.services.usage_writer import Entry, Lane, Request, Stored, UsageWriter
+from shared.threads import ThreadTasks
 from tests.fakes.tasks import FakeTasks
 from tests.fakes.usage_log import FakeUsageLog
-from tests.services.taps import Call
+from tests.services.taps import Call, tap
 from tests.services.world import START, Process, World
 
 MINUTE = timedelta(minutes=1)
@@ -444,29 +445,82 @@ def test_conflicts_that_decide_nothing_end(answer: AppendAnswer) -> None:
 # --- requests that share a lane
 
 
-class Interleaved(deque[Entry]):
-    """A queue into which another request's entry arrives while it is being emptied."""
-
-    arriving: Entry | None = None
-
-    def popleft(self) -> Entry:
-        taken = super().popleft()
-        if self.arriving is not None:
-            self.append(self.arriving)
-            self.arriving = None
-        return taken
-
-
-def test_what_arrives_while_the_queue_is_emptied_is_not_lost() -> None:
-    world = World()
+def test_what_arrives_while_a_lane_is_drained_is_left_to_another_task() -> None:
+    world, tasks = World(), FakeTasks()
     mine, theirs = (entry_of(world.event("acme")) for _ in range(2))
-    queue = Interleaved([mine])
-    queue.arriving = theirs
-    lane = Lane(START.date(), shard_of(mine.row.account), "b-", FakeTasks().lock(), world.log,
-                world.clock, queue)  # fmt: skip
-    lane.settle([mine])
-    lane.settle([theirs])
-    assert [mine.stored, theirs.stored] == [Stored.NEW, Stored.NEW]
+    log = tap(world.log, "log", world.journal)
+    lane = Lane(START.date(), shard_of(mine.row.account), "b-", tasks, log, world.clock)
+    first, second = Request(tasks, 1), Request(tasks, 1)
+    beside: list[bool] = []
+    world.journal.before("log.append", lambda _: beside.append(lane.queue(second, [theirs])))
+    assert lane.queue(first, [mine])
+    lane.drain()
+    first.wait()
+    assert beside == [False]
+    assert [mine.stored, theirs.stored] == [Stored.NEW, None]
+    second.wait()
+    assert theirs.stored is Stored.NEW
+    assert not tasks.started
+    assert lane.queue(Request(tasks, 1), [])
+
+
+def test_a_breakdown_is_told_to_every_request_that_waits_for_it() -> None:
+    world, tasks = World(), FakeTasks()
+
+    def broken(_: Call) -> None:
+        raise ZeroDivisionError
+
+    mine, theirs = (entry_of(world.event("acme")) for _ in range(2))
+    log = tap(world.log, "log", world.journal)
+    lane = Lane(START.date(), shard_of(mine.row.account), "b-", tasks, log, world.clock)
+    requests = [Request(tasks, 1) for _ in range(2)]
+    for request, entry in zip(requests, (mine, theirs), strict=True):
+        lane.queue(request, [entry])
+    world.journal.before("log.append", broken)
+    lane.drain()
+    for request in requests:
+        with pytest.raises(ZeroDivisionError):
+            request.wait()
+    assert write(world.boot(), mine.row.event) == [Stored.NEW]
+
+
+class Held(FakeUsageLog):
+    """A shard of it gives no answer until it is let go."""
+
+    def __init__(self, shard: Shard) -> None:
+        super().__init__()
+        self.shard = shard
+        self.reached, self.go = threading.Event(), threading.Event()
+
+    def append(self, batch: UsageBatch) -> AppendAnswer:
+        if batch.shard == self.shard:
+            self.reached.set()
+            assert self.go.wait(20)
+        return super().append(batch)
+
+
+def test_a_slow_shard_holds_up_no_other() -> None:
+    slow, quick, other = Shard(1), Shard(2), Shard(3)
+    world, log = World(), Held(slow)
+    writer = UsageWriter(log, world.clock, ThreadTasks(2), "boot")
+
+    def begin(*shards: Shard) -> threading.Thread:
+        own = [(shard, entry_of(world.event(f"a{shard}"))) for shard in shards]
+        thread = threading.Thread(target=writer.store, args=(own,))
+        thread.start()
+        return thread
+
+    waiting = [begin(slow)]
+    assert log.reached.wait(20)
+    waiting += [begin(quick, slow) for _ in range(6)]
+    free = begin(quick, other)
+    free.join(10)
+    held = free.is_alive()
+    log.go.set()
+    for thread in (*waiting, free):
+        thread.join(20)
+    assert not held
+    assert len(log.stored_events()) == 15
 
 
 # --- everything at once

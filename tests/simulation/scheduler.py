@@ -6,14 +6,14 @@ real threads, real time or the order of sets, so a seed always gives the same hi
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
 
 from greenlet import getcurrent, greenlet
 
-from shared.ports import Lock
+from shared.ports import Lock, Signal
 
 type Action = Callable[[], object]
 
@@ -160,54 +160,43 @@ class SimLock:
         hub.at(hub.now, lambda: None if heir.dead else heir.switch())
 
 
+class SimSignal:
+    """Something that one operation of a process waits for."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self._happened = False
+        self._waiting: greenlet | None = None
+
+    def set(self) -> None:
+        """See the port."""
+        self._happened = True
+        waiting, hub = self._waiting, self._instance.hub
+        if waiting is not None:
+            hub.at(hub.now, lambda: None if waiting.dead else waiting.switch())
+
+    def wait(self) -> None:
+        """See the port."""
+        if not self._happened:
+            self._waiting = getcurrent()
+            self._instance.hub.wait()
+            self._instance.expect_alive()
+
+
 class SimTasks:
-    """Several tasks of one process side by side; the first runs in the caller's own greenlet."""
+    """Several tasks of one process side by side, each in a greenlet."""
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
 
-    def run_all(self, tasks: Sequence[Callable[[], None]]) -> None:
+    def start(self, task: Callable[[], None]) -> None:
         """See the port."""
-        if not tasks:
-            return
-        group = _Group(self._instance, len(tasks) - 1)
-        for task in tasks[1:]:
-            self._instance.start(group.member(task))
-        group.attempt(tasks[0])
-        group.join()
+        self._instance.start(task)
+
+    def signal(self) -> Signal:
+        """See the port."""
+        return SimSignal(self._instance)
 
     def lock(self) -> Lock:
         """See the port."""
         return SimLock(self._instance)
-
-
-class _Group:
-    def __init__(self, instance: Instance, others: int) -> None:
-        self._instance = instance
-        self._running = others
-        self._failures: list[Exception] = []
-        self._waiting: greenlet | None = None
-
-    def attempt(self, task: Callable[[], None]) -> None:
-        try:
-            task()
-        except Exception as failure:  # noqa: BLE001 - raised by join, after all have ended
-            self._failures.append(failure)
-
-    def member(self, task: Callable[[], None]) -> Action:
-        def body() -> None:
-            self.attempt(task)
-            self._running -= 1
-            waiting, hub = self._waiting, self._instance.hub
-            if not self._running and waiting is not None:
-                hub.at(hub.now, lambda: None if waiting.dead else waiting.switch())
-
-        return body
-
-    def join(self) -> None:
-        if self._running:
-            self._waiting = getcurrent()
-            self._instance.hub.wait()
-            self._instance.expect_alive()
-        if self._failures:
-            raise self._failures[0]
