@@ -1,16 +1,17 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # Whether what was deployed works, and what Partner Center has to be told.
 
-# $1: path. Prints the HTTP status, 000 for no answer.
-status_of() {
-    curl --silent --output /dev/null --write-out '%{http_code}' --max-time 60 "$app_url$1" || true
+# Prints the HTTP status, 000 for no answer.
+health() {
+    curl --silent --output /dev/null --write-out '%{http_code}' --max-time 60 \
+        "$app_url/api/health" || true
 }
 
 wait_for_health() {
     local attempt status
     say 'Waiting until the app is healthy'
     for attempt in $(seq 1 40); do
-        status=$(status_of /api/health)
+        status=$(health)
         [ "$status" != 200 ] || return 0
         sleep 15
     done
@@ -62,17 +63,16 @@ smoke_test() {
         'See "Runs are missing" in docs/runbook.md.'
 }
 
-# The landing page resolves its token with the Marketplace. That a nonsense token is called one
-# proves that Entra gave the app a token and that the Marketplace took it.
+# Listing subscriptions proves that Entra gave the app a token and that the Marketplace took it.
 marketplace_proof() {
-    local status
-    status=$(status_of '/landing?token=deployment-check')
-    if [ "$status" = 400 ]; then
+    [ "$caller_type" = user ] || return 0
+    if api post /api/subscriptions/reconcile --output none 2>/dev/null; then
         say 'The Marketplace knows the app'
     else
-        warn "The Marketplace does not know the app yet (the landing page answers $status)." \
+        warn 'The Marketplace does not know the app yet.' \
             'That is to be expected until the values below are in Partner Center. Then run:' \
-            "infra/deploy.sh --name $name --check"
+            "infra/deploy.sh --name $name --check" \
+            'If it stays like this see "identity" in docs/runbook.md.'
     fi
 }
 

@@ -15,8 +15,8 @@ TOLERATED: Mapping[str, str] = {
     "role assignment list": "only a warning comes of it",
     "account get-access-token api://": "then the caller is asked to sign in",
     "curl /api/health": "asked again after a pause",
-    "curl /landing": "only a warning comes of it",
     "rest get https://metering-abc123.azurewebsites.net/api/metering/status": "asked again",
+    "rest post https://metering-abc123.azurewebsites.net/api/subscriptions/reconcile": "a warning",
 }
 """What calls begin with whose failure does not end the script, and why."""
 

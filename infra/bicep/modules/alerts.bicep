@@ -56,7 +56,7 @@ var rules = [
     name: 'findings'
     text: 'Something does not add up: quantities that differ, usage written off, an audit or a reconciliation that found something.'
     severity: 2
-    query: 'AppTraces | where Message startswith "event=quantity_differs " or (Message startswith "event=daily " and SeverityLevel >= 3) or Message startswith "event=clock_skew " or (Message startswith "event=shard_run " and toint(extract(@"written_off=(\\d+)", 1, Message)) > 0)'
+    query: 'AppTraces | where Message startswith "event=quantity_differs " or (Message startswith "event=daily " and SeverityLevel >= 3) or (Message startswith "event=subscriptions_reconciled " and SeverityLevel >= 3) or Message startswith "event=clock_skew " or (Message startswith "event=shard_run " and toint(extract(@"written_off=(\\d+)", 1, Message)) > 0)'
     frequency: 'PT1H'
     window: 'PT2H'
     threshold: 0

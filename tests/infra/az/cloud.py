@@ -103,12 +103,7 @@ class Cloud:
         app = next((group for group in self.groups.values() if group.package), None)
         if app is None or not app.running:
             return "503"
-        if path == "/api/health":
-            return "200"
-        if path == "/landing?token=deployment-check":
-            trusted = self.graph.trusted_by(str((app.parameters or {})["marketplaceClientId"]))
-            return "400" if self.marketplace_ready and PRINCIPAL in trusted else "503"
-        return "404"
+        return "200" if path == "/api/health" else "404"
 
     def _account(self) -> Json:
         user = {"type": self.caller_type, "name": "ada@example.com"}
@@ -242,7 +237,16 @@ class Cloud:
         if (method, path) == ("get", "/api/metering/status"):
             at = "2026-11-22T10:00:01Z" if self.runs else None
             return {"shards": [{"shard": n, "lastCompleted": at} for n in range(16)]}
+        if (method, path) == ("post", "/api/subscriptions/reconcile"):
+            return self._reconcile()
         raise Refused("Not Found")
+
+    def _reconcile(self) -> Json:
+        (group,) = self.groups.values()
+        trusted = self.graph.trusted_by(str((group.parameters or {})["marketplaceClientId"]))
+        if not self.marketplace_ready or PRINCIPAL not in trusted:
+            raise Refused("Service Unavailable")
+        return {"compared": 0}
 
 
 def _parameters(environment: Mapping[str, str]) -> dict[str, Json]:
