@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from typing import ClassVar
 
 from shared.domain.account import AccountPlan
@@ -36,8 +37,10 @@ def attached(order: PlanOrder, identity: str, scene: Scene) -> AccountPlan:
 
 
 def attachment_id(order: PlanOrder, scene: Scene) -> str:
-    """A new id: records of billed periods stand under it, so it is never used again."""
-    return f"{order.plan}-{scene.now.astimezone(UTC):%Y%m%d%H%M%S%f}"
+    """A new id: records of billed periods stand under it, so no two attachments ever share one."""
+    taken = {plan.id for plan in scene.record.plans}
+    base = f"{order.plan}-{scene.now.astimezone(UTC):%Y%m%d%H%M%S%f}"
+    return next(name for n in count() if (name := f"{base}-{n}" if n else base) not in taken)
 
 
 def plan_faults(

@@ -146,7 +146,7 @@ def replacing_faults(order: GrantOrder, old: Grant, scene: Scene) -> Iterator[Fi
 
     What may have paid for a billed period keeps all but its end and its description.
     """
-    faults = list(order_faults(order, scene))
+    faults = list(order_faults(_begun(order, old), scene))
     yield from faults
     if faults:
         return
@@ -169,15 +169,22 @@ def replacing_faults(order: GrantOrder, old: Grant, scene: Scene) -> Iterator[Fi
 def replacing(order: GrantOrder, old: Grant, scene: Scene) -> Grant:
     """What stands in the place of ``old``: granted when that was, and beginning then if the order
     leaves it open."""
-    if isinstance(order, PrepaymentOrder) and isinstance(old, Prepayment):
-        started = replace(order, start=order.start or old.start)
-        return replace(_prepayment(started, old.id, scene), granted=old.granted)
-    if isinstance(order, CreditOrder) and isinstance(old, Credit):
-        begun = replace(order, start=order.start or old.start)
-        return replace(_credit(begun, old.id, scene), granted=old.granted)
-    if isinstance(order, ChargeOrder) and isinstance(old, AdHocCharge):
-        return made(replace(order, at=order.at or old.at), old.id, scene)
-    raise ValueError(f"{old.id} is of another kind")
+    new = made(_begun(order, old), old.id, scene)
+    if isinstance(new, AdHocCharge) or isinstance(old, AdHocCharge):
+        return new
+    return replace(new, granted=old.granted)
+
+
+def _begun(order: GrantOrder, old: Grant) -> GrantOrder:
+    match order, old:
+        case (PrepaymentOrder(), Prepayment(start=start)):
+            return replace(order, start=order.start or start)
+        case (CreditOrder(), Credit(start=start)):
+            return replace(order, start=order.start or start)
+        case (ChargeOrder(), AdHocCharge(at=at)):
+            return replace(order, at=order.at or at)
+        case _:
+            raise ValueError(f"{old.id} is of another kind")
 
 
 def removal_faults(old: Grant, scene: Scene) -> Iterator[FieldError]:
