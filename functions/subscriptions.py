@@ -84,7 +84,7 @@ def get_operation(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @blueprint.route(route=f"{ONE}/plan", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
-def post_plan(req: func.HttpRequest) -> func.HttpResponse:
+def post_subscription_plan(req: func.HttpRequest) -> func.HttpResponse:
     """Ask the Marketplace for another plan."""
     from shared.api.subscriptions import operation_response, read_plan, subscription_id
 

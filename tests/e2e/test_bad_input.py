@@ -39,7 +39,7 @@ def usage(account: str, id_: str, /, **changes: object) -> Document:
         "id": id_,
         "account": account,
         "meter": "requests",
-        "time": (datetime.now(UTC) - timedelta(minutes=1)).isoformat(),
+        "time": (datetime.now(UTC) + timedelta(minutes=1)).isoformat(),
         "data": {"contextTokens": 10, "generatedTokens": 1},
     }
     event.update(changes)
