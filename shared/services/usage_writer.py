@@ -42,6 +42,9 @@ MAX_CELLS = 5_000
 """A lane that knows more cells than this starts over with a new writer id."""
 
 MAX_LANES = 256
+MAX_MEMORY = 256 * 1024 * 1024
+"""Bytes that all lanes together may remember, about; beyond it those unused for longest go."""
+
 CONFLICTS_BEFORE_LOOKING = 3
 UNANSWERED_BEFORE_GIVING_UP = 3
 FRUITLESS_BEFORE_GIVING_UP = 3
@@ -89,6 +92,7 @@ class Entry:
 class _Cell:
     partial: Partial
     etag: Etag
+    memory: int
 
 
 @dataclass(slots=True)
@@ -148,6 +152,9 @@ class Lane:
     tasks: Tasks
     log: UsageLog
     clock: Clock
+    memory: int = 0
+    """About how many bytes its partials take."""
+
     _lock: Lock = field(init=False)
     _queue: list[tuple[Request, Sequence[Entry]]] = field(default_factory=list)
     _drained: bool = False
@@ -294,7 +301,10 @@ class Lane:
             self._start_over()
         else:
             for write, etag in zip(plan.batch.partials, etags, strict=True):
-                self._cells[write.key] = _Cell(write.partial, etag)
+                known = self._cells.get(write.key)
+                cell = _Cell(write.partial, etag, _memory(write.partial))
+                self.memory += cell.memory - (known.memory if known else 0)
+                self._cells[write.key] = cell
         newest = plan.batch.marks[0].arrival_hour if plan.batch.marks else None
         if newest is not None:
             self._marked = {m for m in self._marked if m.arrival_hour == newest}
@@ -319,6 +329,7 @@ class Lane:
         """What is stored is in doubt: write on under a new id and with an empty memory."""
         self._epoch += 1
         self._cells.clear()
+        self.memory = 0
 
 
 def _without_repetitions(
@@ -375,14 +386,23 @@ def _partial_weight(partial: Partial) -> int:
     return weight
 
 
-class UsageWriter:
-    """All lanes of one process boot."""
+def _memory(partial: Partial) -> int:
+    """About how many bytes a partial takes in memory, as measured."""
+    digests = sum(len(s.distinct.digests) for s in partial.fields.values() if s.distinct)
+    return 1_000 + 500 * len(partial.fields) + 100 * digests
 
-    def __init__(self, log: UsageLog, clock: Clock, tasks: Tasks, boot: str) -> None:
+
+class UsageWriter:
+    """All lanes of one process boot, which may remember about ``memory`` bytes."""
+
+    def __init__(
+        self, log: UsageLog, clock: Clock, tasks: Tasks, boot: str, memory: int = MAX_MEMORY
+    ) -> None:
         self._log = log
         self._clock = clock
         self._tasks = tasks
         self._boot = boot
+        self._memory = memory
         self._lock = tasks.lock()
         self._lanes: dict[tuple[date, Shard], Lane] = {}
         self._opened = 0
@@ -411,6 +431,11 @@ class UsageWriter:
                 boot = f"{self._boot}{self._opened:x}-"
                 lane = Lane(day, shard, boot, self._tasks, self._log, self._clock)
             self._lanes[(day, shard)] = lane
-            while len(self._lanes) > MAX_LANES:
-                self._lanes.pop(next(iter(self._lanes)))
+            self._forget_oldest()
             return lane
+
+    def _forget_oldest(self) -> None:
+        """Whoever needs a forgotten lane again begins one of another writer id."""
+        used = sum(lane.memory for lane in self._lanes.values())
+        while self._lanes and (len(self._lanes) > MAX_LANES or used > self._memory):
+            used -= self._lanes.pop(next(iter(self._lanes))).memory

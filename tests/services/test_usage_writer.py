@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from random import Random
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.domain.errors import Throttled, TooLarge, Unavailable
-from shared.domain.ids import Shard, shard_of
+from shared.domain.ids import AccountCode, Shard, shard_of
 from shared.domain.period import DAY, HOUR, cell_of, day_of, hour_of
 from shared.domain.usage.event import Outcome, UsageEvent, canonical_payload, payload_hash
 from shared.ports import (
@@ -521,6 +522,40 @@ def test_a_slow_shard_holds_up_no_other() -> None:
         thread.join(20)
     assert not held
     assert len(log.stored_events()) == 15
+
+
+def accounts_in(shard: int, count: int) -> list[str]:
+    """Codes of accounts whose usage goes to ``shard``."""
+    codes = (f"a{n}" for n in range(10_000))
+    return list(islice((c for c in codes if shard_of(AccountCode(c)) == shard), count))
+
+
+def test_lanes_unused_for_longest_are_forgotten_once_memory_runs_out() -> None:
+    world = World()
+    log = tap(world.log, "log", world.journal)
+    writer = UsageWriter(log, world.clock, FakeTasks(), "boot", memory=16_000)
+
+    def use(shard: int, count: int = 1) -> str:
+        writer.store(entries([world.event(code) for code in accounts_in(shard, count)]))
+        return transactions(world)[-1].writer
+
+    small, large = use(1), use(2, 10)
+    use(3)
+    assert use(2) == large
+    again = use(1)
+    assert again != small
+    assert use(1) == again
+    world.check()
+
+
+def test_a_lane_too_large_for_memory_is_forgotten_too() -> None:
+    world = World()
+    writer = UsageWriter(world.log, world.clock, FakeTasks(), "boot", memory=2_000)
+    for count in (2, 3, 4):
+        made = entries([world.event(code) for code in accounts_in(1, count)])
+        writer.store(made)
+        assert [entry.stored for _, entry in made] == [Stored.NEW] * count
+    world.check()
 
 
 # --- everything at once
