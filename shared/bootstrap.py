@@ -244,7 +244,7 @@ class App:
         from shared.services.usage_writer import UsageWriter
 
         writer = UsageWriter(self._log, self.clock, self._tasks, uuid.uuid4().hex[:12])
-        directory = Directory(self._accounts, self._catalog_cache)
+        directory = Directory(self._accounts, self._catalog_cache, self.settings.usage_grace)
         return IngestUsage(writer, directory, self._catalog_cache, self._parking, self.clock)
 
     @cached_property

@@ -21,22 +21,27 @@ MAX_PLACES = 200_000
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where an account's usage is kept, in cells of how many minutes, from when until when."""
+    """Where an account's usage is kept, in cells of how many minutes, from when until when.
+
+    What was used before ``ends`` is taken until ``closes``.
+    """
 
     account: AccountCode
     shard: Shard
     cell_minutes: int
     starts: datetime | None
     ends: datetime | None
+    closes: datetime | None
 
 
 class Directory:
     """Placements of accounts, kept for a short life. What is unknown is asked every time, so a
-    new account is usable at once."""
+    new account is usable at once. Usage is taken for ``grace`` after a subscription's end."""
 
-    def __init__(self, accounts: Accounts, catalogs: "CatalogCache") -> None:
+    def __init__(self, accounts: Accounts, catalogs: "CatalogCache", grace: timedelta) -> None:
         self._accounts = accounts
         self._catalogs = catalogs
+        self._grace = grace
         self._known: dict[AccountCode, tuple[datetime, Placement]] = {}
 
     def place(self, code: AccountCode, now: datetime) -> Placement | None:
@@ -61,7 +66,8 @@ class Directory:
         subscription = payer.subscription if payer else None
         starts = subscription.start if subscription else None
         ends = subscription.end if subscription else None
-        return Placement(account.code, account.shard, cell_minutes(zone), starts, ends)
+        closes = None if ends is None else ends + self._grace
+        return Placement(account.code, account.shard, cell_minutes(zone), starts, ends, closes)
 
     def _payer(self, parent: AccountCode) -> AccountRecord | None:
         found = self._accounts.load(parent)

@@ -135,12 +135,9 @@ class IngestUsage:
         placement = place(event.account)
         if placement is None:
             return _Early(ParkedEvent(event, arrived, f"there is no account {event.account}"))
-        if placement.starts is not None and event.time < placement.starts:
-            message = f"is before the start of the subscription, {placement.starts.isoformat()}"
-            return (FieldError("/time", message),)
-        if placement.ends is not None and event.time >= placement.ends:
-            message = f"is after the end of the subscription, {placement.ends.isoformat()}"
-            return (FieldError("/time", message),)
+        outside = _outside(event, placement, arrived)
+        if outside is not None:
+            return (FieldError("/time", outside),)
         intake = timeline.intake(event.meter, event.time) if timeline else None
         if intake is None:
             return _Early(ParkedEvent(event, arrived, f"there is no meter {event.meter}"))
@@ -148,6 +145,22 @@ class IngestUsage:
         if not isinstance(taken, Taken):
             return taken
         return _Usable(_entry(event, payload, placement, intake, taken), placement.shard)
+
+
+def _outside(event: UsageEvent, placement: Placement, arrived: datetime) -> str | None:
+    """Why an event cannot be billed to its account's subscription (semantics, rule 22)."""
+    if placement.starts is not None and event.time < placement.starts:
+        return f"is before the start of the subscription, {placement.starts.isoformat()}"
+    if placement.ends is None or placement.closes is None:
+        return None
+    if event.time >= placement.ends:
+        return f"is after the end of the subscription, {placement.ends.isoformat()}"
+    if arrived >= placement.closes:
+        return (
+            f"comes too late: the subscription ended at {placement.ends.isoformat()}, and usage "
+            f"of before then was taken until {placement.closes.isoformat()}"
+        )
+    return None
 
 
 def _entry(

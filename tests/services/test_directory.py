@@ -12,7 +12,7 @@ HOUR = timedelta(hours=1)
 
 
 def directory(world: World) -> Directory:
-    return Directory(world.accounts, CatalogCache(world.catalogs, world.clock))
+    return Directory(world.accounts, CatalogCache(world.catalogs, world.clock), world.grace)
 
 
 def child_of(world: World, parent: str, code: str, zone: str | None = None) -> AccountCode:

@@ -327,3 +327,37 @@ def test_usage_of_before_the_subscription_is_refused(world: World) -> None:
     assert taken.outcome is ACCEPTED
     world.next_run(2)
     assert world.billed(account) == 7
+
+
+# --- the end of a subscription
+
+
+def ended(world: World) -> AccountCode:
+    account = world.account("ended")
+    sold = world.record(account).subscriptions[0]
+    end = world.clock.now() + HOUR
+    world.change(account, subscriptions=(sold.moved(SubscriptionStatus.UNSUBSCRIBED, end),))
+    return account
+
+
+def test_usage_of_before_the_end_is_taken_for_the_grace_period() -> None:
+    world = World()
+    account, used = ended(world), world.clock.now()
+    world.clock.advance(HOUR + world.grace - timedelta(seconds=1))
+    (taken,) = world.send(world.event(account, time=used))
+    assert taken.outcome is Outcome.ACCEPTED
+    world.clock.advance(timedelta(seconds=1))
+    (late,) = world.send(world.event(account, time=used))
+    assert late.outcome is Outcome.INVALID
+    assert late.errors[0].pointer == "/time"
+    assert "was taken until 2026-03-02T13:00" in late.errors[0].message
+
+
+def test_parked_usage_counts_as_of_its_arrival() -> None:
+    world = World(catalog=None)
+    account, used = ended(world), world.clock.now()
+    (parked,) = world.send(world.event(account, time=used))
+    assert parked.outcome is Outcome.PARKED
+    world.put_catalog(CATALOG)
+    world.clock.advance(HOUR + world.grace + timedelta(minutes=1))
+    assert world.process.replay_parked().stored == 1

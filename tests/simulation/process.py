@@ -137,7 +137,7 @@ def boot(stores: Stores, instance: Instance, chaos: Chaos, kit: Kit, watch: Watc
     runs = port("runs", stores.runs)
     cache = CatalogCache(port("catalogs", stores.catalogs), clock)
     writer = kit.writer(log, clock, SimTasks(instance), instance.name)
-    ingest = kit.ingest(writer, Directory(accounts, cache), cache, parking, clock)
+    ingest = kit.ingest(writer, Directory(accounts, cache, GRACE), cache, parking, clock)
     fold = WatchedFold(kit.fold(log, port("days", stores.days), cache), watch)
     rate = kit.rate_account(accounts, cache, fold, GRACE)
     findings = port("findings", stores.findings)

@@ -27,8 +27,8 @@ def test_a_write_off_is_reported_though_the_process_crashes_after_writing_it() -
     end = world.clock.advance(timedelta(minutes=1))
     world.marketplace.unsubscribe(SubscriptionId(account))
     world.process.follow(SubscriptionId(account), end)
-    world.next_run(26)
     world.use(account, 7, used)
+    world.clock.advance(timedelta(hours=26))
     world.journal.after("ledger.write", crash)
     world.to_next_run()
     with pytest.raises(Crash):
