@@ -68,7 +68,8 @@ class Chronicle:
 
 
 def _forward(account: AccountCode, subscription: Subscription, change: Change) -> Message:
-    """A message of a session of its own: an endpoint that is down holds up nothing else."""
+    """A message of the subscription's session. A try that fails makes another message, so that an
+    endpoint that is down holds up nothing else."""
     event = {
         "type": f"subscription.{change.what}",
         "time": change.at.isoformat(),
@@ -85,4 +86,4 @@ def _forward(account: AccountCode, subscription: Subscription, change: Change) -
     text = json.dumps(event, sort_keys=True, ensure_ascii=False)
     identity = hashlib.sha256(text.encode()).hexdigest()[:32]
     body = json.dumps({"forward": {"id": identity, **event}, "attempt": 0}, ensure_ascii=False)
-    return Message(body, session=f"forward-{subscription.id}", id=identity)
+    return Message(body, session=str(subscription.id), id=identity)

@@ -43,7 +43,7 @@ class Forward:
         identity = str(event["id"])
         if attempt < len(PAUSES):
             body = json.dumps({"forward": event, "attempt": attempt + 1}, ensure_ascii=False)
-            session = f"forward-{event.get('subscription', '')}"
+            session = str(event.get("subscription", ""))
             message = Message(body, session, f"{identity}|{attempt + 1}", PAUSES[attempt])
             self.messages.publish(QUEUE, [message])
             return

@@ -421,7 +421,7 @@ def test_changes_are_forwarded_until_they_are_taken() -> None:
     assert not world.process.forward(first.event, first.attempt)
     (message,) = world.messages.sent["lifecycle"]
     assert message.after == PAUSES[0]
-    assert message.session == f"forward-{id_}"
+    assert message.session == id_
     (second,) = forwards(world)
     assert second.event == first.event
     assert not world.process.forward(second.event, second.attempt)
