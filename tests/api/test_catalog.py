@@ -162,7 +162,16 @@ def test_nothing_is_followed_without_end() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"a: &x [1]\nb: *x", b"a: 1.0e+999999", b"\xff", b"a: [", b"- " * 5000, b"a: .nan"]
+    "text",
+    [
+        b"a: &x [1]\nb: *x",
+        b"a: 1.0e+999999",
+        b"\xff",
+        b"a: [",
+        b"- " * 5000,
+        b"a: .nan",
+        b"a: 1\na: 2",
+    ],
 )
 def test_yaml_that_is_not_read(text: bytes) -> None:
     with pytest.raises(InvalidInput):
