@@ -39,4 +39,5 @@ def take_usage(messages: typing.List[func.ServiceBusMessage]) -> None:  # noqa: 
     from shared.api.messages import parse_message, report_taken
 
     items = [item for message in messages for item in parse_message(message.get_body())]
-    report_taken(len(messages), app().take_message(items))
+    deliveries = max((message.delivery_count or 1 for message in messages), default=1)
+    report_taken(len(messages), app().take_message(items, deliveries))

@@ -7,6 +7,7 @@ the app vanish.
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -252,7 +253,7 @@ class App:
         """Takes usage from the queue."""
         from shared.services.take_message import TakeMessage
 
-        return TakeMessage(self.ingest, self._refusals, self.clock)
+        return TakeMessage(self.ingest, self._refusals, self.clock, time.sleep)
 
     @cached_property
     def replay_parked(self) -> ReplayParked:

@@ -1,13 +1,16 @@
 """Takes usage from the queue: what is good is stored, what is not is kept with its reasons."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from shared.domain.errors import FieldError
+from shared.domain.errors import FieldError, MeteringError, Throttled
 from shared.domain.usage.event import Outcome, UsageEvent
 from shared.ports import Clock, Refusals, RefusedInput
 from shared.services.ingest_usage import IngestUsage
+
+LONGEST_WAIT = 60.0
+"""Seconds; the queue's lock on a message ends after two minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +31,31 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class TakeMessage:
-    """The queue has no caller to answer, so every refusal is kept before a message completes."""
+    """The queue has no caller to answer, so every refusal is kept before a message completes.
+
+    ``sleep`` waits for some seconds.
+    """
 
     ingest: IngestUsage
     refusals: Refusals
     clock: Clock
+    sleep: Callable[[float], None]
 
-    def __call__(self, items: Sequence[Item | Unusable]) -> dict[str, int]:
+    def __call__(self, items: Sequence[Item | Unusable], deliveries: int = 1) -> dict[str, int]:
         """Store or park the events, keep the refusals; returns how many had which outcome.
 
         Raises ``Throttled`` or ``Unavailable`` when anything could not be kept: the message is
-        then delivered again, and what was stored is found as a duplicate.
+        then delivered again, and what was stored is found as a duplicate. The queue delivers
+        again at once and gives up after ten deliveries, so this waits first, the longer the more
+        ``deliveries`` there were: what passes within minutes makes no dead letter.
         """
+        try:
+            return self._take(items)
+        except MeteringError as exc:
+            self.sleep(_wait(exc, deliveries))
+            raise
+
+    def _take(self, items: Sequence[Item | Unusable]) -> dict[str, int]:
         events = [item for item in items if isinstance(item, Item)]
         results = self.ingest([item.event for item in events])
         refused = [item for item in items if isinstance(item, Unusable)]
@@ -61,6 +77,11 @@ class TakeMessage:
             counts[result.outcome] = counts.get(result.outcome, 0) + 1
         counts[Outcome.INVALID] = len(refused)
         return counts
+
+
+def _wait(error: MeteringError, deliveries: int) -> float:
+    asked = error.retry_after if isinstance(error, Throttled) else 0.0
+    return min(LONGEST_WAIT, max(asked, 2.0 ** min(deliveries - 1, 10)))
 
 
 def _well_formed(text: str) -> str:

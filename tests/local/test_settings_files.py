@@ -103,5 +103,6 @@ def test_the_host_file_is_what_core_tools_and_this_host_read() -> None:
     assert config.route_prefix == ""
     assert config.function_timeout == 1800
     assert config.service_bus.max_concurrent_calls == 1
+    assert config.service_bus.max_message_batch_size == 16
     assert config.service_bus.auto_complete_messages
     assert Path(ROOT / "function_app.py").is_file()

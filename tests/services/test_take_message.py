@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.domain.errors import FieldError, Unavailable
+from shared.domain.errors import FieldError, Throttled, Unavailable
 from shared.services.take_message import Item, Unusable
 from tests.services.taps import Call
 from tests.services.world import World
@@ -63,3 +63,30 @@ def test_usage_that_cannot_be_stored_fails_the_message(world: World) -> None:
     with pytest.raises(Unavailable):
         world.process.take_message([item])
     assert world.process.take_message([item]) == {"accepted": 1, "invalid": 0}
+
+
+def test_deliveries_are_not_used_up_by_a_trouble_of_minutes(world: World) -> None:
+    item = Item(world.event("acme"), "good")
+    world.journal.always = lambda call: lost(call) if call.name == "log.append" else None
+    for delivery in range(1, 11):
+        with pytest.raises(Unavailable):
+            world.process.take_message([item], delivery)
+    assert world.slept == [1, 2, 4, 8, 16, 32, 60, 60, 60, 60]
+
+
+@pytest.mark.parametrize(("asked", "waited"), [(7.0, 7.0), (0.5, 1.0), (600.0, 60.0)])
+def test_a_wait_that_storage_asks_for_is_kept_within_the_lock(
+    world: World, asked: float, waited: float
+) -> None:
+    def busy(_: Call) -> None:
+        raise Throttled("busy", asked)
+
+    world.journal.before("log.append", busy)
+    with pytest.raises(Throttled):
+        world.process.take_message([Item(world.event("acme"), "good")])
+    assert world.slept == [waited]
+
+
+def test_nothing_is_waited_for_without_trouble(world: World) -> None:
+    world.process.take_message([Item(world.event("acme"), "good"), BROKEN], 9)
+    assert world.slept == []

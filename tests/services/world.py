@@ -192,12 +192,13 @@ class Process:
 class World:
     """Time, stores, the Marketplace, and the one process that convenience methods use.
 
-    ``journal`` sees the calls of every process.
+    ``journal`` sees the calls of every process; ``slept`` are the seconds they would have waited.
     """
 
     clock: FakeClock = field(default_factory=lambda: FakeClock(START))
     grace: timedelta = GRACE
     journal: Journal = field(default_factory=Journal)
+    slept: list[float] = field(default_factory=list)
     log: FakeUsageLog = field(default_factory=FakeUsageLog)
     days: FakeUsageDays = field(default_factory=FakeUsageDays)
     ledger: WatchedLedger = field(default_factory=WatchedLedger)
@@ -260,7 +261,7 @@ class World:
         return Process(
             ingest=ingest,
             writer=writer,
-            take_message=TakeMessage(ingest, refusals, clock),
+            take_message=TakeMessage(ingest, refusals, clock, self.slept.append),
             replay_parked=ReplayParked(parking, ingest),
             fold=fold,
             rate_account=rate,

@@ -148,7 +148,9 @@ def boot(stores: Stores, instance: Instance, chaos: Chaos, kit: Kit, watch: Watc
     set_up = SetUp(marketplace, accounts, ledger, cache, clock, chronicle)
     return Services(
         ingest=ingest,
-        take_message=TakeMessage(ingest, port("refusals", stores.refusals), clock),
+        take_message=TakeMessage(
+            ingest, port("refusals", stores.refusals), clock, instance.hub.pause
+        ),
         replay_parked=kit.replay_parked(parking, ingest),
         run_shard=kit.run_shard(log, ledger, runs, rate, submit, settle, findings, GRACE),
         start_run=StartRun(messages, runs, clock),
