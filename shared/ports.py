@@ -27,6 +27,7 @@ from shared.domain.lifecycle.subscription import Subscription
 from shared.domain.metering.ledger import LedgerKey, LedgerRow, Refund
 from shared.domain.metering.reconciliation import ReportedUsage
 from shared.domain.metering.submission import Answer, Submission
+from shared.domain.rating.account_bill import Bill
 from shared.domain.rating.bill import PeriodRecord
 from shared.domain.serviceuser import ServiceUser
 from shared.domain.usage.event import EventKey, UsageEvent
@@ -790,4 +791,54 @@ class Messages(Protocol):
 
     def publish(self, queue: str, messages: Sequence[Message]) -> None:
         """Send all messages, or raise; some may then have been sent."""
+        ...
+
+
+# --- bills ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class BillJob:
+    """How far one shard has come with making bills: ``done`` of ``accounts`` accounts."""
+
+    id: str
+    shard: Shard
+    started: datetime
+    accounts: int = 0
+    done: int = 0
+    bills: int = 0
+    failed: Mapping[AccountCode, str] = field(default_factory=dict)
+    finished: datetime | None = None
+
+
+class Bills(Protocol):
+    """Bills of all accounts, their numbers, and the jobs that make them."""
+
+    def get(self, id_: str) -> Versioned[Bill] | None:
+        """One bill."""
+        ...
+
+    def put(self, bill: Bill, etag: Etag | None) -> Etag:
+        """Create (``None``) or replace a bill at its version. Raises ``ConcurrentUpdate``."""
+        ...
+
+    def of(self, account: AccountCode) -> Iterable[Bill]:
+        """An account's bills, in no particular order."""
+        ...
+
+    def all(self) -> Iterable[Bill]:
+        """Every bill, in no particular order."""
+        ...
+
+    def number(self, id_: str, first: int) -> int:
+        """The number of a bill in the one sequence of all: the next one, from ``first`` on, or
+        the one that this bill was given before. None is left out or given twice."""
+        ...
+
+    def put_job(self, job: BillJob) -> None:
+        """Note how far a shard has come."""
+        ...
+
+    def job(self, id_: str) -> list[BillJob]:
+        """How far every shard has come; empty for a job that is not known."""
         ...

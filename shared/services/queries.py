@@ -70,7 +70,7 @@ class Queries:
         """What an account owes now. Raises ``NotFound``."""
         account = AccountCode(code)
         shard = self.account(code).account.shard
-        rated = self.rate_account.preview(shard, account, self.clock.now())
+        rated = self.rate_account.preview(account, self.clock.now())
         if rated.subscription is None or rated.statement is None:
             return TotalsView(account, (), None)
         rows = self.ledger.rows(shard, Resource(rated.subscription.id))

@@ -1,6 +1,6 @@
 """Rates one account: its partition, its folded usage and the catalogue become totals."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -11,6 +11,7 @@ from shared.domain.ids import AccountCode, Shard
 from shared.domain.lifecycle.agenda import ceil_hour, next_look
 from shared.domain.lifecycle.subscription import Subscription
 from shared.domain.metering.ledger import LedgerKey
+from shared.domain.period import Period
 from shared.domain.rating.rate import Rated, Step, plan_rating, rate, usage_span
 from shared.domain.rating.statement import Member, Statement, state
 from shared.domain.rating.totals import totals
@@ -32,11 +33,13 @@ class AccountTotals:
 
 @dataclass(slots=True)
 class Family:
-    """An account that is billed with its children: what was read of them, and changed hours."""
+    """An account that is billed with its children: what was read of them, changed hours, and a
+    span to be rated from usage whatever is known of it."""
 
     root: AccountCode
     known: dict[AccountCode, AccountRecord] = field(default_factory=dict)
     hours: dict[AccountCode, Collection[datetime]] = field(default_factory=dict)
+    anew: Period | None = None
 
 
 class RateAccount:
@@ -68,15 +71,19 @@ class RateAccount:
             return rated.totals
         return AccountTotals(family.root, None, {}, None, None)
 
-    def preview(self, shard: Shard, account: AccountCode, now: datetime) -> AccountTotals:
+    def preview(
+        self, account: AccountCode, now: datetime, anew: Period | None = None
+    ) -> AccountTotals:
         """The same from usage as folded so far; nothing is written. Raises ``NotFound``.
 
-        Of a child it shows the family that it is billed with.
+        Of a child it shows the family that it is billed with. What lies in ``anew`` is rated from
+        usage although its total is known, so that its lines can be shown.
         """
         record = self.find(account)
         if record is None or self._catalogs.timeline() is None:
             raise NotFound(f"there is no account {account}")
-        rated = self._rate(shard, Family(record.account.root, {account: record}), now)
+        family = Family(record.account.root, {account: record}, {}, anew)
+        rated = self._rate(record.account.shard, family, now)
         return rated.totals if rated else AccountTotals(account, None, {}, None, None)
 
     def _rate(self, shard: Shard, family: Family, now: datetime) -> "_Rated | None":
@@ -95,7 +102,7 @@ class RateAccount:
         for record in records:
             code = record.account.code
             hours = family.hours.get(code, ())
-            steps = plan_rating(record, timeline, now, hours, payer)
+            steps = _lined(plan_rating(record, timeline, now, hours, payer), family.anew)
             folded = self._fold(shard, code, hours, usage_span(steps, now))
             planned += steps
             if subscription is not None:
@@ -133,3 +140,10 @@ class RateAccount:
 class _Rated:
     totals: AccountTotals
     members: tuple[tuple[AccountRecord, Rated], ...]
+
+
+def _lined(steps: Sequence[Step], anew: Period | None) -> Sequence[Step]:
+    """The steps, of which those in ``anew`` forget what is known."""
+    if anew is None:
+        return steps
+    return [Step(s.billed, None) if anew.overlap(s.window) else s for s in steps]

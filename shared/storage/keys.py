@@ -32,11 +32,14 @@ REFUSED = "Refused"
 FINDINGS = "Findings"
 OPERATIONS = "Operations"
 AUDIT = "Audit"
+BILLS = "Bills"
 
 USAGE_PREFIX = "Usage2"
 """What names of the usage log's tables begin with, and no other table's."""
 
 LAST_COMPLETED = "lastCompleted"
+BILL_NUMBERS = "numbers"
+LAST_NUMBER = "last"
 ACCOUNT = "account"
 PLAN = "plan|"
 SUBSCRIPTION = "sub|"
@@ -394,6 +397,26 @@ def audit_month(month: date) -> str:
 def audit_from(at: datetime) -> RowRange:
     """Audit entries of a partition from ``at`` on."""
     return RowRange(f"{at.astimezone(UTC):%Y%m%d%H%M%S%f}", ":")
+
+
+def bills_partition(account: AccountCode) -> str:
+    """The bills of an account."""
+    return f"bills{SEPARATOR}{part(account)}"
+
+
+def is_bills_partition(partition: str) -> bool:
+    """Whether a partition has bills, and not their numbers or jobs."""
+    return partition.startswith(f"bills{SEPARATOR}")
+
+
+def bill_number_row(bill: str) -> str:
+    """The number that a bill was given."""
+    return f"bill{SEPARATOR}{part(bill)}"
+
+
+def job_partition(job: str) -> str:
+    """How far the shards have come with a job."""
+    return f"job{SEPARATOR}{part(job)}"
 
 
 def illegal_characters(keys: Iterable[str]) -> set[str]:

@@ -47,6 +47,7 @@ from shared.services.activate import Activate
 from shared.services.adopt import Adopt
 from shared.services.answer_operation import AnswerOperation
 from shared.services.audit import Audit
+from shared.services.bills import ManageBills
 from shared.services.catalog import PutCatalog
 from shared.services.chronicle import Chronicle
 from shared.services.directory import CatalogCache, Directory
@@ -63,6 +64,7 @@ from shared.services.receive_notice import ReceiveNotice
 from shared.services.reconcile_subscriptions import ReconcileSubscriptions
 from shared.services.refund import RecordRefund
 from shared.services.replay_parked import ReplayParked
+from shared.services.run_bills import RunBills
 from shared.services.run_report import RunReport
 from shared.services.run_shard import RunShard
 from shared.services.runs import StartRun
@@ -73,6 +75,7 @@ from shared.services.subscription_queries import SubscriptionQueries
 from shared.services.take_message import TakeMessage
 from shared.services.usage_writer import UsageWriter
 from tests.fakes.accounts import FakeAccounts
+from tests.fakes.bills import FakeBills
 from tests.fakes.catalogs import FakeCatalogs
 from tests.fakes.clock import FakeClock
 from tests.fakes.findings import FakeFindings
@@ -186,6 +189,8 @@ class Process:
     subscriptions: SubscriptionQueries
     put_catalog: PutCatalog
     queries: Queries
+    bills: ManageBills
+    run_bills: RunBills
 
 
 @dataclass(slots=True)
@@ -211,6 +216,7 @@ class World:
     operations: FakeOperations = field(default_factory=FakeOperations)
     trail: FakeAuditTrail = field(default_factory=FakeAuditTrail)
     checkpoints: FakeCheckpoints = field(default_factory=FakeCheckpoints)
+    bills: FakeBills = field(default_factory=FakeBills)
     forwarder: FakeForwarder = field(default_factory=FakeForwarder)
     forwarding: bool = False
     steps: Steps = field(default_factory=Steps)
@@ -253,6 +259,8 @@ class World:
         submit = Submit(ledger, marketplace, Breaker(clock))
         settle = SettleUncertain(ledger, marketplace, self.findings)
         operations = tap(self.operations, "operations", journal)
+        bill_store = tap(self.bills, "bills", journal)
+        bills = ManageBills(bill_store, accounts, cache, rate, self.trail, clock)
         chronicle = Chronicle(tap(self.trail, "audit", journal), messages, self.forwarding)
         set_up = SetUp(marketplace, accounts, ledger, cache, clock, chronicle, self.steps)
         follow = FollowSubscription(marketplace, accounts, ledger, cache, clock, chronicle)
@@ -303,6 +311,8 @@ class World:
             queries=Queries(
                 accounts, ledger, catalogs, parking, refusals, self.findings, rate, clock
             ),
+            bills=bills,
+            run_bills=RunBills(bill_store, accounts, bills, messages, clock),
         )
 
     # --- what publishers and customers do

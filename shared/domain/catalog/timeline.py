@@ -73,11 +73,27 @@ class Timeline:
         self._starts, self._numbers = _in_force(list(self._heads.values()))
         self._spans: dict[PlanCode, tuple[PlanSpan, ...]] = {}
         self._demands: dict[MeterCode, tuple[Demand, ...]] = {}
+        self._older: dict[int, Timeline] = {}
 
     @classmethod
     def of(cls, catalog: Catalog) -> "Timeline":
         """One catalogue for all time."""
         return cls([VersionHead(0, BEGINNING)], {0: catalog})
+
+    @property
+    def newest(self) -> int:
+        """The number of the newest version, in force or not."""
+        return max(self._heads)
+
+    def until(self, number: int) -> "Timeline":
+        """The history as it was when ``number`` was the newest version."""
+        if number >= self.newest:
+            return self
+        known = self._older.get(number)
+        if known is None:
+            heads = [head for head in self._heads.values() if head.number <= number]
+            known = self._older[number] = Timeline(heads, self._catalogs)
+        return known
 
     @property
     def versions(self) -> tuple[int, ...]:
@@ -110,6 +126,10 @@ class Timeline:
         if known is None:
             known = self._spans[code] = tuple(self._plan_spans(code))
         return known
+
+    def knows(self, code: PlanCode) -> bool:
+        """Whether some version has a plan of that code."""
+        return any(self._catalogs[n].find_plan(code) is not None for n in self._numbers)
 
     def demands(self, meter: MeterCode) -> tuple[Demand, ...]:
         """Cells whose partials may lack what the version in force needs of them."""

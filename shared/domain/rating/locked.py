@@ -21,7 +21,10 @@ class DimensionAmount:
 
 @dataclass(frozen=True, slots=True)
 class LockedBill:
-    """What rating needs of a locked bill: its entries, who paid, and what was left to pay."""
+    """What rating needs of a locked bill: its entries, who paid, and what was left to pay.
+
+    ``version`` was the newest version of the catalogue then: what comes late is rated by it.
+    """
 
     id: str
     subscription: SubscriptionId
@@ -29,6 +32,7 @@ class LockedBill:
     entries: tuple[Entry, ...]
     due: tuple[DimensionAmount, ...]
     draws: Mapping[str, Decimal] = field(default_factory=dict)
+    version: int = 0
 
 
 def drawn(bills: Iterable[LockedBill]) -> dict[str, Decimal]:

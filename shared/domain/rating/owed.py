@@ -8,7 +8,6 @@ from itertools import pairwise
 
 from shared.domain.account import AccountRecord
 from shared.domain.catalog.charges import ScheduledCharge
-from shared.domain.catalog.timeline import Timeline
 from shared.domain.grants import AdHocCharge
 from shared.domain.ids import DimensionId, ProductCode
 from shared.domain.money import CONTEXT, ZERO, minor_digits, round_half_up
@@ -53,7 +52,6 @@ class Owed:
 
     record: AccountRecord
     periods: tuple[RatedPeriod, ...]
-    timeline: Timeline
     as_of: datetime
     currency: str
 
@@ -264,7 +262,7 @@ class Owed:
         """In the bill's currency, at the rate in force at the start of the billing period."""
         if section.plan.currency == self.currency:
             return amount
-        organization = self.timeline.at(whole.start).organization
+        organization = section.timeline.at(whole.start).organization
         day = local_day(whole.start, section.zone)
         rate = exchange_rate(organization, section.plan.currency, self.currency, day)
         closed = section.closed(whole, self.as_of)

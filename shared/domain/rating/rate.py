@@ -1,6 +1,6 @@
 """Rating: from an account's usage to what it costs, as a pure function of what is stored."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -17,6 +17,7 @@ from shared.domain.period import HOUR, Period, day_of
 from shared.domain.rating.bill import Cut, LineItem, PeriodBill, PeriodRecord, record_key
 from shared.domain.rating.discount import LineTerms, price_line
 from shared.domain.rating.draw_down import grants_of
+from shared.domain.rating.locked import LockedBill
 from shared.domain.rating.quantity import Quantities
 from shared.domain.rating.waterfall import Quantity, parts_of
 from shared.domain.rating.windows import Window, life_of, sections, windows, zone_of
@@ -105,11 +106,44 @@ def plan_rating(
     if not life:
         return ()
     bounds = _bounds(payer) | _bounds(record)
-    return tuple(
+    found = [
         Step(window, _known(record, window, changed))
-        for section in sections(record, timeline, subscription, life)
-        for window in windows(section, timeline, subscription, bounds)
-    )
+        for history, plans, wanted in _histories(record, timeline, payer.locked, subscription)
+        for section in sections(replace(record, plans=plans), history, subscription, life)
+        for window in windows(section, subscription, bounds)
+        if wanted(window.whole)
+    ]
+    return tuple(sorted(found, key=lambda step: _place(record, step)))
+
+
+type _History = tuple[Timeline, tuple[AccountPlan, ...], Callable[[Period], bool]]
+
+
+def _histories(
+    record: AccountRecord,
+    timeline: Timeline,
+    locked: Iterable[LockedBill],
+    subscription: Subscription,
+) -> Iterator[_History]:
+    """The history of the catalogue that holds for each billing period: what is locked keeps the
+    prices of its time (semantics, rule 19), but for plans that nobody had heard of then."""
+    frozen: dict[int, set[Period]] = {}
+    for bill in locked:
+        if bill.subscription == subscription.id:
+            frozen.setdefault(bill.version, set()).add(bill.period)
+    everywhere = set().union(*frozen.values())
+    yield timeline, record.plans, lambda whole: whole not in everywhere
+    for version, periods in frozen.items():
+        older = timeline.until(version)
+        old = tuple(plan for plan in record.plans if older.knows(plan.plan))
+        yield older, old, periods.__contains__
+        new = tuple(plan for plan in record.plans if plan not in old)
+        yield timeline, new, periods.__contains__
+
+
+def _place(record: AccountRecord, step: Step) -> tuple[int, datetime]:
+    """Attachments in their order, windows by time."""
+    return (record.plans.index(step.attachment), step.window.start)
 
 
 def _bounds(record: AccountRecord) -> set[datetime]:

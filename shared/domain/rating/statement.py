@@ -39,7 +39,8 @@ class Member:
 class Statement:
     """What is owed on bills that are not locked, what locked bills froze, and units.
 
-    Amounts are in ``currency``. ``dollars`` is what one unit of it is worth by billing period.
+    Amounts are in ``currency``. ``dollars`` is what one unit of it is worth by billing period,
+    ``version`` the newest of the catalogue.
     """
 
     subscription: Subscription
@@ -50,6 +51,7 @@ class Statement:
     units: Mapping[UnitsKey, Decimal]
     dollars: Mapping[Period, Decimal]
     next_due: datetime | None
+    version: int = 0
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -106,7 +108,7 @@ def state(
     payer = members[0].record
     organization = timeline.at(as_of).organization
     currency = payer.account.currency or organization.currency
-    owed = [Owed(m.record, m.periods, timeline, as_of, currency) for m in members]
+    owed = [Owed(m.record, m.periods, as_of, currency) for m in members]
     entries = sorted((entry for each in owed for entry in each.entries()), key=in_order)
     frozen = tuple(locked)
     own = [bill for bill in frozen if bill.subscription == subscription.id]
@@ -128,6 +130,7 @@ def state(
         _units(owed, subscription),
         {whole: _worth(timeline, whole, currency, zone) for whole in wholes},
         min((due for each in owed if (due := each.next_due())), default=None),
+        timeline.newest,
     )
 
 

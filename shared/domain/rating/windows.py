@@ -31,6 +31,7 @@ class Section:
 
     account: AccountCode
     attachment: AccountPlan
+    timeline: Timeline
     span: PlanSpan
     active: Period
     until: datetime
@@ -155,12 +156,15 @@ def sections(
             start, until = max(active.start, span.start), min(active.end, span.end)
             if start < until:
                 part = Period(start, min(span.end, end))
-                yield _section(record, attachment, span, part, until, active.start, end, life)
+                yield _section(
+                    record, attachment, timeline, span, part, until, active.start, end, life
+                )
 
 
 def _section(
     record: AccountRecord,
     attachment: AccountPlan,
+    timeline: Timeline,
     span: PlanSpan,
     active: Period,
     until: datetime,
@@ -174,6 +178,7 @@ def _section(
     return Section(
         account=record.account.code,
         attachment=attachment,
+        timeline=timeline,
         span=span,
         active=active,
         until=until,
@@ -187,7 +192,6 @@ def _section(
 
 def windows(
     section: Section,
-    timeline: Timeline,
     subscription: Subscription,
     bounds: Collection[datetime] = (),
 ) -> Iterator[Window]:
@@ -203,7 +207,7 @@ def windows(
         marks = sorted({moment for moment in inner if part.start < moment < part.end})
         for first, last in pairwise([part.start, *marks, part.end]):
             if first < section.until:
-                version = timeline.version_of(section.span, first, last)
+                version = section.timeline.version_of(section.span, first, last)
                 cuts = tuple(sorted({m for m in bounds if first < m < last}))
                 yield Window(section, Period(first, last), whole, version, cuts)
 

@@ -1,0 +1,313 @@
+"""Bills: made, recalculated, approved, locked, and what comes late for them."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from shared.domain.account import Account, AccountPlan, AccountRecord
+from shared.domain.catalog.organization import BillNumber
+from shared.domain.errors import Conflict, IllegalTransition, InvalidInput, NotFound
+from shared.domain.grants import Credit
+from shared.domain.ids import AccountCode, PlanCode, shard_of
+from shared.domain.period import Frequency
+from shared.domain.rating.account_bill import Bill, BillStatus
+from shared.domain.rating.entry import EntryKind
+from shared.domain.rating.per_unit import PerUnit
+from shared.services.bills import Wanted
+from tests.services.world import BASIC, CATALOG, World
+
+D = Decimal
+MARCH_5 = datetime(2026, 3, 5, tzinfo=UTC)
+APRIL = datetime(2026, 4, 1, 0, 5, tzinfo=UTC)
+MAY = datetime(2026, 5, 1, 0, 5, tzinfo=UTC)
+
+
+def customer(world: World, name: str) -> AccountCode:
+    """An account whose subscription and plan begin now."""
+    code = world.account(name)
+    record, now = world.record(code), world.clock.now()
+    sold = replace(record.subscriptions[0], start=now)
+    world.change(code, subscriptions=(sold,), plans=(replace(record.plans[0], start=now),))
+    return code
+
+
+def make(world: World, code: AccountCode, **wanted: Frequency) -> list[Bill]:
+    return world.process.bills.make(code, Wanted(world.clock.now(), **wanted))
+
+
+def billed(at: datetime = APRIL, *, n: int = 1_000) -> tuple[World, AccountCode, Bill]:
+    """A customer who used ``n`` tokens in March, with the bill of March."""
+    world = World()
+    code = customer(world, "acme")
+    world.clock.at = MARCH_5
+    world.use(code, n)
+    world.next_run()
+    world.clock.at = at
+    world.run()
+    *_, bill = make(world, code)
+    return world, code, bill
+
+
+def settle(world: World, bill: Bill) -> Bill:
+    world.process.bills.approve(bill.id, "anna")
+    return world.process.bills.lock(bill.id, "anna")
+
+
+def test_a_bill_of_an_ended_period_with_its_line() -> None:
+    world, code, bill = billed()
+    (line,) = bill.lines
+    assert (line.quantity, line.unit, line.before) == (D(1_000), "token", D(10))
+    assert (bill.total, bill.status, bill.number) == (D(10), BillStatus.PENDING, "")
+    assert sum(due.dollars for due in bill.due) == 10
+    assert world.process.bills.get(bill.id) == bill
+    assert world.process.bills.find(code) == [bill]
+    assert world.process.bills.find(status=BillStatus.LOCKED) == []
+
+
+def test_the_running_period_is_previewed_and_not_made() -> None:
+    world, code, _ = billed()
+    world.use(code, 300)
+    world.next_run()
+    (preview,) = world.process.bills.preview(code)
+    assert (preview.total, preview.ended) == (D(3), False)
+    assert len(make(world, code)) == 1
+
+
+def test_a_bill_is_recalculated_until_it_is_locked() -> None:
+    world, code, bill = billed()
+    world.process.bills.approve(bill.id, "anna")
+    world.use(code, 200, MARCH_5)
+    world.next_run()
+    (again,) = make(world, code)
+    assert (again.total, again.status) == (D(12), BillStatus.PENDING), "what was approved is gone"
+    assert world.process.bills.recalculate(bill.id) == again
+
+
+def test_an_approval_outlives_a_recalculation_that_changes_nothing() -> None:
+    world, code, bill = billed()
+    approved = world.process.bills.approve(bill.id, "anna")
+    assert make(world, code) == [approved]
+
+
+def test_only_what_is_approved_is_locked_and_then_it_is_final() -> None:
+    world, code, bill = billed()
+    with pytest.raises(IllegalTransition):
+        world.process.bills.lock(bill.id, "anna")
+    locked = settle(world, bill)
+    assert (locked.status, locked.number) == (BillStatus.LOCKED, "000001")
+    assert world.process.bills.lock(bill.id, "anna") == locked
+    for act in (world.process.bills.recalculate,):
+        with pytest.raises(IllegalTransition):
+            act(bill.id)
+    with pytest.raises(IllegalTransition):
+        world.process.bills.approve(bill.id, "anna")
+    assert make(world, code) == []
+
+
+def test_the_trail_says_who() -> None:
+    world, code, bill = billed()
+    settle(world, bill)
+    told = [(e.action, e.actor) for e in world.trail.of(code) if e.action.startswith("bill.")]
+    assert told == [("bill.approve", "anna"), ("bill.lock", "anna")]
+
+
+def test_a_running_bill_cannot_be_approved() -> None:
+    world, code, _ = billed()
+    world.use(code, 1)
+    world.next_run()
+    (running,) = world.process.bills.preview(code)
+    with pytest.raises(Conflict):
+        running.approved(world.clock.now(), "anna")
+
+
+def test_locking_changes_no_total() -> None:
+    world, code, bill = billed()
+    before = world.process.rate_account.preview(code, world.clock.now()).units
+    settle(world, bill)
+    assert world.process.rate_account.preview(code, world.clock.now()).units == before
+    world.run()
+    assert world.row(code).committed == 1_000
+
+
+def test_late_usage_of_a_locked_bill_is_a_line_of_the_running_one() -> None:
+    world, code, bill = billed()
+    settle(world, bill)
+    world.use(code, 500, MARCH_5)
+    world.use(code, 100)
+    world.next_run()
+    (running,) = world.process.bills.preview(code)
+    lines = [(line.kind, line.before) for line in running.lines]
+    assert lines == [(EntryKind.USAGE, D(1)), (EntryKind.ADJUSTMENT, D(5))]
+    assert "late, for 2026-03-02" in running.lines[1].description
+    assert world.row(code).rated == 1_000 + 500 + 100
+    assert world.process.bills.get(bill.id).total == 10
+    world.clock.at = MAY
+    (april,) = make(world, code)
+    settle(world, april)
+    world.run()
+    assert world.row(code).rated == 1_600
+    assert world.process.rate_account.preview(code, world.clock.now()).units.popitem()[1] == 1_600
+
+
+def test_prices_of_a_locked_bill_stay_whatever_the_catalogue_says() -> None:
+    world, code, bill = billed()
+    settle(world, bill)
+    dear = replace(BASIC, pricing=(replace(BASIC.pricing[0], charge=PerUnit(D(1))),))
+    world.put_catalog(replace(CATALOG, plans=(dear, *CATALOG.plans[1:])))
+    world.clock.at += timedelta(minutes=10)
+    world.use(code, 100, MARCH_5)
+    world.use(code, 3)
+    world.next_run()
+    (running,) = world.process.bills.preview(code)
+    lines = [(line.kind, line.before) for line in running.lines]
+    assert lines == [(EntryKind.USAGE, D(3)), (EntryKind.ADJUSTMENT, D(1))]
+
+
+def test_a_plan_that_is_newer_than_a_locked_bill() -> None:
+    world, code, bill = billed()
+    settle(world, bill)
+    gold = replace(BASIC, code=PlanCode("gold"), marketplace=())
+    world.put_catalog(replace(CATALOG, plans=(*CATALOG.plans, gold)))
+    world.clock.at += timedelta(minutes=10)
+    (basic,) = world.record(code).plans
+    change = world.clock.now().replace(hour=1, minute=0)
+    plans = (replace(basic, end=change), AccountPlan("g", gold.code, change))
+    world.change(code, plans=plans)
+    world.clock.at += timedelta(hours=2)
+    world.use(code, 7)
+    world.next_run()
+    assert world.row(code).rated == 1_007
+
+
+def test_bills_are_numbered_in_the_order_of_locking_without_a_gap() -> None:
+    world = World()
+    numbered = replace(CATALOG.organization, bill_number=BillNumber("C-", 3, 7))
+    world.put_catalog(replace(CATALOG, organization=numbered))
+    codes = [customer(world, name) for name in ("zeta", "acme")]
+    for code in codes:
+        world.use(code, 100)
+    world.clock.at = APRIL
+    world.run()
+    bills = [make(world, code)[0] for code in codes]
+    assert [settle(world, bill).number for bill in bills] == ["C-007", "C-008"]
+
+
+def test_an_earlier_bill_is_locked_first() -> None:
+    world, code, march = billed(MAY)
+    world.use(code, 1, datetime(2026, 4, 20, tzinfo=UTC))
+    world.next_run()
+    april, again = make(world, code)
+    assert again.id == march.id
+    world.process.bills.approve(april.id, "anna")
+    with pytest.raises(Conflict, match=r"acme\.2026"):
+        world.process.bills.lock(april.id, "anna")
+    settle(world, march)
+    assert world.process.bills.lock(april.id, "anna").number == "000002"
+
+
+def test_a_crash_between_bill_and_account_is_mended() -> None:
+    world, code, bill = billed()
+    world.process.bills.approve(bill.id, "anna")
+    approved = world.bills.get(bill.id)
+    assert approved is not None
+    number = world.bills.number(bill.id, 1)
+    locked = approved.value.locked(f"{number:06}", world.clock.now(), "anna")
+    world.bills.put(locked, approved.etag)
+    assert world.record(code).locked == ()
+    make(world, code)
+    assert [frozen.id for frozen in world.record(code).locked] == [bill.id]
+
+
+def test_a_credit_drawn_on_a_locked_bill_is_gone() -> None:
+    world = World()
+    code = customer(world, "acme")
+    world.change(code, credits=(Credit("gift", Decimal(8), world.clock.now().replace(hour=0)),))
+    world.use(code, 500)
+    world.clock.at = APRIL
+    world.run()
+    (march,) = make(world, code)
+    assert [(p.grant, p.amount) for p in march.payments] == [("credit|gift", D(5))]
+    settle(world, march)
+    world.use(code, 400)
+    world.next_run()
+    (running,) = world.process.bills.preview(code)
+    assert (running.gross, running.total) == (D(4), D(1))
+    assert world.row(code).rated == 100
+
+
+def test_an_approval_comes_by_itself_when_the_grace_is_over() -> None:
+    world, code, bill = billed()
+    patient = replace(CATALOG.organization, bill_grace_hours=48)
+    world.put_catalog(replace(CATALOG, organization=patient))
+    world.clock.at += timedelta(hours=1)
+    assert make(world, code)[0].status is BillStatus.PENDING
+    world.clock.at = bill.period.end + timedelta(hours=48)
+    (approved,) = make(world, code)
+    assert (approved.status, approved.by) == (BillStatus.APPROVED, "auto-approval")
+
+
+def test_a_family_has_one_bill() -> None:
+    world = World()
+    parent = customer(world, "acme")
+    child = AccountCode("acme-labs")
+    plan = AccountPlan("labs.1", PlanCode("basic"), world.clock.now())
+    world.accounts.create(AccountRecord(Account(child, parent=parent), (plan,)))
+    world.change(parent, children=(child,))
+    world.use(parent, 100)
+    world.use(child, 250)
+    world.next_run()
+    assert world.row(parent).rated == 350
+    world.use(child, 50)
+    world.next_run()
+    assert world.row(parent).rated == 400
+    world.clock.at = APRIL
+    world.run()
+    (bill,) = make(world, parent)
+    assert bill.by_account() == {parent: 1, child: 3}
+    assert bill.children == (child,)
+
+
+# --- jobs
+
+
+def test_a_job_makes_the_bills_of_all_and_tells_its_progress() -> None:
+    world = World()
+    codes = [customer(world, f"a{n}") for n in range(5)]
+    for code in codes:
+        world.use(code, 100)
+    world.change(codes[0], plans=(AccountPlan("x", PlanCode("unheard-of"), world.clock.now()),))
+    world.clock.at = APRIL
+    world.run([shard_of(code) for code in codes[1:]])
+    world.messages.take("metering")
+    job = world.process.run_bills.start(Wanted(world.clock.now()))
+    assert [part.finished for part in world.process.run_bills.progress(job)] == [None] * 16
+    for message in world.messages.take("metering"):
+        world.process.run_bills.take(json.loads(message.body))
+    parts = world.process.run_bills.progress(job)
+    assert all(part.finished and part.done == part.accounts for part in parts)
+    assert sum(part.bills for part in parts) == 4
+    failed = {code: why for part in parts for code, why in part.failed.items()}
+    assert failed.keys() == {codes[0]}
+    assert len(world.process.bills.find()) == 4
+
+
+def test_only_bills_of_a_frequency() -> None:
+    world, code, _ = billed()
+    assert make(world, code, frequency=Frequency.WEEKLY) == []
+    assert len(make(world, code, frequency=Frequency.MONTHLY)) == 1
+
+
+def test_what_is_no_order_for_bills_is_refused() -> None:
+    with pytest.raises(InvalidInput):
+        World().process.run_bills.take({"bills": "x", "shard": 1})
+
+
+@pytest.mark.parametrize("id_", ["nothing", "acme.1.2", "a/b.1.2", ""])
+def test_a_bill_that_does_not_exist(id_: str) -> None:
+    with pytest.raises(NotFound):
+        World().process.bills.get(id_)
+    with pytest.raises(NotFound):
+        World().process.run_bills.progress(id_)
