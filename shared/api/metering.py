@@ -89,6 +89,7 @@ def report_run(report: RunReport) -> None:
         intents=report.intents,
         calls=report.calls,
         answers=json.dumps(report.answers),
+        reasons=json.dumps(report.reasons) if report.reasons else None,
         failed=len(report.failed),
         settled=len(report.settled),
         unsettled=report.unsettled or None,

@@ -26,6 +26,8 @@ class RunReport:
     intents: int = 0
     calls: int = 0
     answers: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, int] = field(default_factory=dict)
+    """Why the Marketplace refused attempts, and how often."""
     failed: dict[AccountCode, str] = field(default_factory=dict)
     differing: list[Submission] = field(default_factory=list)
     settled: list[Submission] = field(default_factory=list)
@@ -38,6 +40,8 @@ class RunReport:
         self.differing += submitted.differing
         for name, count in submitted.answers.items():
             self.answers[name] = self.answers.get(name, 0) + count
+        for reason, count in submitted.reasons.items():
+            self.reasons[reason] = self.reasons.get(reason, 0) + count
 
 
 def reason_of(failure: Exception) -> str:

@@ -71,6 +71,8 @@ class Submitted:
 
     calls: int = 0
     answers: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, int] = field(default_factory=dict)
+    """Why attempts were refused, and how often."""
     differing: list[Submission] = field(default_factory=list)
     """Submissions for which the Marketplace holds another quantity than was sent."""
     unfinished: set[AccountCode] = field(default_factory=set)
@@ -167,6 +169,8 @@ class Submit:
         for submission, answer in zip(claimed, answers, strict=True):
             name = type(answer).__name__.lower()
             result.answers[name] = result.answers.get(name, 0) + 1
+            if isinstance(answer, Refused):
+                result.reasons[answer.reason] = result.reasons.get(answer.reason, 0) + 1
             if isinstance(answer, Unknown):
                 continue
             settlement = settle(submission.value, answer, hour_of(now) + HOUR)

@@ -212,10 +212,11 @@ def test_a_refused_call_is_held_and_repeated_next_hour(
     account = world.customer()
     world.use(account, 40)
     ordered(world, fault)
-    world.next_run()
+    world.to_next_run()
+    report = world.run_for(account)
     (held,) = world.submissions(account)
     assert (held.state, held.attempts) == (HELD, 0)
-    assert held.reason
+    assert report.reasons == {held.reason: 1}
     world.journal.forget()
     world.run()
     assert world.journal.count("marketplace.send") == 0
