@@ -23,6 +23,7 @@ SHOWN: Sequence[tuple[str, Sequence[str]]] = (
     ("crashes of a process", ("crashes",)),
     ("answers lost", ("lost answer", "marketplace: lost answer")),
     ("requests lost", ("lost request", "marketplace: lost request")),
+    ("calls while cut off", ("cut off",)),
     ("requests delayed, landing later", ("delayed request", "marketplace: delayed")),
     ("reads and writes torn", ("torn", "marketplace: partial")),
     ("throttled or refused", ("throttled", "marketplace: throttled", "marketplace: refused")),
@@ -47,6 +48,7 @@ class Tally:
     histories: int = 0
     account_hours: int = 0
     active: int = 0
+    seconds: float = 0.0
     counts: Counter[str] = field(default_factory=Counter)
     failed: list[Outcome] = field(default_factory=list)
 
@@ -55,6 +57,7 @@ class Tally:
         self.histories += 1
         self.account_hours += outcome.account_hours
         self.active += outcome.active_account_hours
+        self.seconds += outcome.seconds
         self.counts += outcome.counts
         if outcome.violation is not None:
             self.failed.append(outcome)
@@ -78,7 +81,7 @@ def measure(first: int, seconds: float, workers: int) -> Tally:
 
 def show(tally: Tally, took: float) -> None:
     """Print the figures."""
-    rate = tally.account_hours / took
+    rate, pure = tally.account_hours / took, tally.account_hours / max(tally.seconds, 0.001)
     print(f"{tally.account_hours:>14,}  account-hours: hours between a purchase and the end")
     print(f"{'':>14}  of the history, summed over all accounts")
     print(f"{tally.active:>14,}  of them with new usage stored in that hour")
@@ -86,6 +89,7 @@ def show(tally: Tally, took: float) -> None:
     for title, names in SHOWN:
         print(f"{sum(tally.counts[name] for name in names):>14,}  {title}")
     print(f"{rate:>14,.0f}  account-hours a second ({took:,.0f} s)")
+    print(f"{pure:>14,.0f}  account-hours a second of one processor's time")
     print(f"{len(tally.failed):>14,}  violations")
 
 

@@ -77,10 +77,11 @@ def _deliver(people: People) -> None:
 
 
 def _of_no_use(people: People, event: UsageEvent) -> bool:
-    """Whether a parked event stays parked because it proved to be after the end."""
-    end = people.world.oracle.customer(event.account).end
+    """Whether a parked event stays parked because it proved to be of no subscription."""
+    customer = people.world.oracle.customer(event.account)
+    early = customer.start is not None and event.time < customer.start
     parked = people.world.stores.parking.of_account(event.account)
-    return end is not None and event.time >= end and any(p.event.id == event.id for p in parked)
+    return (early or customer.end is not None) and any(p.event.id == event.id for p in parked)
 
 
 def run_alone(people: People) -> bool:

@@ -8,7 +8,6 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from shared.domain.catalog.catalog import Catalog
 from shared.domain.errors import MeteringError
 from shared.domain.ids import Shard, SubscriptionId
 from shared.ports import CatalogVersion
@@ -106,10 +105,7 @@ class History:
         marketplace.old_accepted_is_duplicate = self.plot.old_accepted_is_duplicate
         marketplace.report_lag = self.plot.report_lag
         catalogs = FakeCatalogs()
-        jobs = self.plot.jobs_from <= hub.now
-        catalogs.add(CatalogVersion(1, hub.now, self._catalog(jobs=jobs)))
-        if not jobs:
-            self.hub.at(self.plot.jobs_from, self._second_catalog)
+        catalogs.add(CatalogVersion(1, hub.now, catalog(self.plot.tariffs, self.plot.zone)))
         return Stores(
             log=WatchedLog(watch),
             days=WatchedDays(watch),
@@ -123,12 +119,6 @@ class History:
             runs=FakeRuns(marketplace.clock),
             marketplace=marketplace,
         )
-
-    def _catalog(self, *, jobs: bool) -> Catalog:
-        return catalog(self.plot.tariffs, self.plot.zone, jobs=jobs)
-
-    def _second_catalog(self) -> None:
-        self.stores.catalogs.add(CatalogVersion(2, self.hub.now, self._catalog(jobs=True)))
 
     # --- instances
 

@@ -30,6 +30,10 @@ from shared.services import (
 from tests.simulation.altering import Hearing, NoEtags, NoEtagsOfPartials, altered, misheard
 from tests.simulation.chaos import KINDS
 from tests.simulation.process import Kit
+from tests.simulation.trials import (
+    another_hour_is_folded_in_between,
+    the_same_hour_is_folded_in_between,
+)
 
 type Plot = Mapping[str, Any]
 
@@ -57,16 +61,20 @@ def _mostly(*kinds: str) -> Plot:
 
 DELAYS: Plot = {**CALM, **_mostly("pause before", "delayed request"), "hours": 48}
 LOSSES: Plot = {**LATE, **_mostly("lost answer", "crash after")}
-PAUSES: Plot = {**BUSY, **_mostly("pause before", "pause after"), "doubled_runs": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A fault, the processes that have it, and what to play so that it soon shows."""
+    """A fault, the processes that have it, and what to play so that it soon shows.
+
+    ``first`` is the seed to begin with: one that was seen to show it.
+    """
 
     name: str
     kit: Callable[[], Kit]
     focus: Plot
+    first: int = 0
+    trial: Callable[[Kit], None] | None = None
 
 
 def _writer(edit: str) -> Kit:
@@ -305,7 +313,8 @@ HOURLY_RUN: Sequence[Mutant] = (
             + except ConcurrentUpdate:
             +     pass
         """),
-        PAUSES,
+        CALM,
+        trial=another_hour_is_folded_in_between,
     ),
     Mutant(
         "reads partials before the rows, and compares no ranks",
@@ -318,7 +327,8 @@ HOURLY_RUN: Sequence[Mutant] = (
             - if start not in old or partial.rank > old[start].rank
             + if start not in old or partial != old[start]
         """),
-        PAUSES,
+        CALM,
+        trial=the_same_hour_is_folded_in_between,
     ),
     Mutant(
         "rates only what its own fold wrote",

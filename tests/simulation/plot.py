@@ -38,7 +38,6 @@ class Plot:
     moves: float
     daily: bool
     old_accepted_is_duplicate: bool
-    jobs_from: datetime
     foreign: float
     """Chance that somebody else reports for a subscription in an hour."""
 
@@ -84,7 +83,6 @@ def draw(rng: Random) -> Plot:
         moves=rng.choice((0.0, 0.005, 0.02)),
         daily=rng.random() < 0.25,
         old_accepted_is_duplicate=rng.random() < 0.5,
-        jobs_from=start + HOUR * rng.choice((-1, -1, 5)),
         foreign=rng.choice((0.0, 0.0, 0.01, 0.03)),
         report_lag=rng.choice((timedelta(), HOUR * 1.5)),
     )

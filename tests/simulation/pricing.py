@@ -62,9 +62,9 @@ def _price(millicents: int) -> Decimal:
     return Decimal(millicents) / CENT
 
 
-def _plan(tariff: Tariff, *, jobs: bool) -> Plan:
+def _plan(tariff: Tariff) -> Plan:
     pricing = [Pricing(AggregationCode("sum"), _model(tariff.bands))]
-    if tariff.job and jobs:
+    if tariff.job:
         pricing.append(Pricing(AggregationCode("count"), PerUnit(_price(tariff.job))))
     return Plan(
         PlanCode(tariff.code),
@@ -76,9 +76,8 @@ def _plan(tariff: Tariff, *, jobs: bool) -> Plan:
     )
 
 
-def catalog(tariffs: tuple[Tariff, ...], zone: str, *, jobs: bool = True) -> Catalog:
-    """A catalogue of ``tariffs``; without ``jobs`` the second meter
-    and its price are not there yet."""
+def catalog(tariffs: tuple[Tariff, ...], zone: str) -> Catalog:
+    """A catalogue of ``tariffs``."""
     n = DataField(FieldCode("n"), FieldCategory.MEASURE)
     meters = (Meter(TOKENS, (n,)), Meter(JOBS, (n,)))
     count = Aggregation(
@@ -90,9 +89,9 @@ def catalog(tariffs: tuple[Tariff, ...], zone: str, *, jobs: bool = True) -> Cat
     return Catalog(
         Organization("contoso", zone, epoch=EPOCH),
         (Product(ProductCode("ai")),),
-        meters if jobs else meters[:1],
-        (total, count) if jobs else (total,),
-        tuple(_plan(tariff, jobs=jobs) for tariff in tariffs),
+        meters,
+        (total, count),
+        tuple(_plan(tariff) for tariff in tariffs),
     )
 
 

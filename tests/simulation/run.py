@@ -1,5 +1,6 @@
 """Plays one history from its seed."""
 
+import time
 import traceback
 from collections import Counter, deque
 from collections.abc import Mapping
@@ -26,6 +27,9 @@ class Outcome:
     account_hours: int = 0
     active_account_hours: int = 0
     counts: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    """Processor time it took to play."""
+
     violation: str | None = None
     trace: tuple[str, ...] = ()
 
@@ -35,6 +39,7 @@ def play(
 ) -> Outcome:
     """Play the history of ``seed``; ``trace`` is how many last lines of it to keep, ``focus``
     replaces parts of its plot."""
+    began = time.process_time()
     lines: deque[str] | None = deque(maxlen=trace) if trace else None
     world = History(seed, kit, lines, focus)
     people = People(world)
@@ -53,6 +58,7 @@ def play(
         outcome.violation = f"an unexpected {type(exc).__name__}: {exc}"
         (lines if lines is not None else deque()).extend(traceback.format_exception(exc))
     outcome.active_account_hours = len(world.watch.active)
+    outcome.seconds = time.process_time() - began
     outcome.counts = world.counts
     outcome.trace = tuple(lines or ())
     return outcome
