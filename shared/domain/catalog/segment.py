@@ -23,9 +23,14 @@ def key_of(fields: Sequence[FieldCode], data: Mapping[str, DataValue]) -> Segmen
     """The key of an event's usage. A value that is missing, or is no text, is kept as null."""
     if not fields:
         return UNSPLIT
-    values = (data.get(name) for name in fields)
-    pairs = zip(fields, values, strict=True)
-    return _encode([[name, value if isinstance(value, str) else None] for name, value in pairs])
+    values = [data.get(name) for name in fields]
+    texts = (value if isinstance(value, str) else None for value in values)
+    return _key(tuple(fields), tuple(texts))
+
+
+@lru_cache(maxsize=16_384)
+def _key(fields: tuple[FieldCode, ...], values: tuple[str | None, ...]) -> SegmentKey:
+    return _encode([list(pair) for pair in zip(fields, values, strict=True)])
 
 
 @lru_cache(maxsize=16_384)
