@@ -260,7 +260,7 @@ class App:
         """Tries parked events again."""
         from shared.services.replay_parked import ReplayParked
 
-        return ReplayParked(self._parking, self.ingest)
+        return ReplayParked(self._parking, self.ingest, self.clock)
 
     @cached_property
     def _fold(self) -> Fold:

@@ -116,6 +116,26 @@ class IngestUsage:
                     results.append(EventResult(event.id, Outcome.INVALID, errors))
         return results
 
+    def again(self, parked: Sequence[ParkedEvent]) -> list[EventResult]:
+        """Store the parked events that have become usable, each judged as of its first arrival;
+        the others stay parked as they are. Raises like a call."""
+        now = self._clock.now()
+        timeline = self._catalogs.timeline()
+        place = cache(lambda account: self._directory.place(account, now))
+        judged = [self._judge(p.event, timeline, p.received, now, place) for p in parked]
+        usable = [j for j in judged if isinstance(j, _Usable)]
+        self._writer.store([(u.shard, u.entry) for u in usable])
+        results: list[EventResult] = []
+        for early, judgement in zip(parked, judged, strict=True):
+            match judgement:
+                case _Usable(entry, _):
+                    results.append(_stored(early.event, entry))
+                case _Early():
+                    results.append(EventResult(early.event.id, Outcome.PARKED))
+                case errors:
+                    results.append(EventResult(early.event.id, Outcome.INVALID, errors))
+        return results
+
     def _judge(
         self,
         event: UsageEvent,

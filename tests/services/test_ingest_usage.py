@@ -300,6 +300,49 @@ def test_parked_input_that_proves_invalid_stays_to_be_seen(world: World) -> None
     assert world.parking.accounts() == {"late"}
 
 
+def test_a_replay_looks_an_account_up_once_and_parks_nothing_again(world: World) -> None:
+    world.send(*(world.event("late") for _ in range(50)))
+    world.journal.forget()
+    assert world.process.replay_parked() == Replayed(parked=50)
+    assert world.journal.count("accounts.load") == 1
+    assert world.journal.count("parking.park") == 0
+
+
+def test_an_account_that_fails_stops_no_other(world: World) -> None:
+    codes = [AccountCode(f"late{n}") for n in range(4)]
+    world.send(*(world.event(code) for code in codes))
+    for code in codes:
+        world.account(code)
+
+    def refuse(call: Call) -> None:
+        if call.name == "accounts.load" and call.arguments[0] == codes[1]:
+            raise Unavailable("no answer")
+
+    world.journal.always = refuse
+    with pytest.raises(Unavailable):
+        world.process.replay_parked()
+    assert world.parking.accounts() == {codes[1]}
+    world.journal.always = None
+    assert world.process.replay_parked() == Replayed(stored=1)
+    world.check()
+
+
+def test_a_replay_ends_in_time_and_begins_with_another_account_next_time(world: World) -> None:
+    codes = [AccountCode(f"late{n}") for n in range(5)]
+    world.send(*(world.event(code) for code in codes))
+    world.journal.always = lambda call: (
+        world.clock.advance(timedelta(minutes=3)) if call.name == "parking.of_account" else None
+    )
+    tried: list[object] = []
+    for _ in range(5):
+        world.journal.forget()
+        assert world.process.replay_parked() == Replayed(parked=2)
+        calls = [call for call in world.journal.calls if call.name == "parking.of_account"]
+        tried += [call.arguments[0] for call in calls]
+        world.clock.advance(HOUR)
+    assert set(tried) == set(codes)
+
+
 def test_a_new_account_is_usable_at_once(world: World) -> None:
     assert outcomes(world.send(world.event("new"))) == [PARKED]
     world.account("new")

@@ -270,7 +270,7 @@ class World:
             ingest=ingest,
             writer=writer,
             take_message=TakeMessage(ingest, refusals, clock, self.slept.append),
-            replay_parked=ReplayParked(parking, ingest),
+            replay_parked=ReplayParked(parking, ingest, clock),
             fold=fold,
             rate_account=rate,
             submit=submit,

@@ -252,9 +252,10 @@ INGESTION: Sequence[Mutant] = (
             replay_parked=altered(
                 replay_parked,
                 """
-                - for early in list(self.parking.of_account(code)):
-                + for early in list(self.parking.of_account(code)):
+                - results = self.ingest.again(some)
+                + for early in some:
                 +     self.parking.drop(early)
+                + results = self.ingest.again(some)
                 """,
             ).ReplayParked
         ),

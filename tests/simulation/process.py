@@ -151,7 +151,7 @@ def boot(stores: Stores, instance: Instance, chaos: Chaos, kit: Kit, watch: Watc
         take_message=TakeMessage(
             ingest, port("refusals", stores.refusals), clock, instance.hub.pause
         ),
-        replay_parked=kit.replay_parked(parking, ingest),
+        replay_parked=kit.replay_parked(parking, ingest, clock),
         run_shard=kit.run_shard(log, ledger, runs, rate, submit, settle, findings, GRACE),
         start_run=StartRun(messages, runs, clock),
         activate=Activate(marketplace, set_up),
