@@ -17,6 +17,7 @@ Metering and billing for Azure Marketplace publishers: run and check it on this 
   ./dev run            start everything on this machine, play a day of two customers, stay up
   ./dev run --exit     the same, then stop; fails unless what was billed is what was due
   ./dev replay FILE    post a CSV or NDJSON file of usage to the running stack
+  ./dev catalog        check a catalogue without a running stack, or print its JSON Schema
   ./dev token          print an access token for the running stack (--staff: an administrator's)
   ./dev tables         export, import or upgrade the tables, here or in Azure
   ./dev test [ARGS]    run the tests (ARGS as for pytest)
@@ -28,6 +29,7 @@ Azurite into local/azurite); later starts take seconds.
 """
 
 COMMANDS = {
+    "catalog": "local.catalog",
     "run": "local.run",
     "replay": "local.replay.command",
     "tables": "local.tables.command",
@@ -52,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
             case "help" | "-h" | "--help":
                 print(HELP, end="")
                 return 0
-            case "run" | "replay" | "tables" | "token":
+            case "catalog" | "run" | "replay" | "tables" | "token":
                 return _delegate(COMMANDS[name], rest)
             case "test":
                 return _tool((*PYTEST, *rest))
