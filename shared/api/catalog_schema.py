@@ -17,7 +17,7 @@ type Schema = dict[str, Any]
 def catalog_schema() -> Schema:
     """JSON Schema 2020-12 of a catalogue document."""
     made = TypeAdapter(Catalog).json_schema(by_alias=True)
-    schema: Schema = {"$schema": DIALECT, **made, "title": "Catalogue"}
+    schema: Schema = {"$schema": DIALECT, **made}
     tags: dict[str, str] = {}
     for node in list(_objects(schema)):
         _plain(node)
@@ -27,7 +27,7 @@ def catalog_schema() -> Schema:
     for reference, tag in tags.items():
         member = schema["$defs"][reference.rsplit("/", 1)[1]]
         member["required"] = sorted({*member.get("required", ()), tag})
-    return schema
+    return {**schema, "title": "Catalogue"}
 
 
 def known_fields(steps: tuple[int | str, ...]) -> list[str]:
@@ -78,7 +78,7 @@ def _plain(node: Schema) -> None:
     """Drop what helps nobody: titles that repeat names, and defaults with inner names."""
     if isinstance(node.get("default"), dict | list) or node.get("default", "") is None:
         del node["default"]
-    if isinstance(node.get("title"), str) and "type" in node | {"type": ""} and "enum" not in node:
-        node.pop("title")
+    if isinstance(node.get("title"), str):
+        del node["title"]
     if isinstance(node.get("description"), str):
         node["description"] = " ".join(node["description"].replace("``", "`").split())

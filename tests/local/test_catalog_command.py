@@ -30,7 +30,9 @@ CASES = {
         "organization: {name: x}\nplans:\n  - code: p\n    product: q\n    interval: 0\n",
         [":4: /plans/0/product: there is no product q", ":5: /plans/0/interval: must be at least"],
     ),
-    "something missing": ("organization:\n  epoch: 2026-01-01\n", [":1: /organization/name: is missing"]),
+    "something missing": (
+        "organization:\n  epoch: 2026-01-01\n", [":1: /organization/name: is missing"]
+    ),
     "no YAML": ("a: [\n", [": the whole: malformed YAML"]),
     "no object": ("5\n", [": the whole: must be an object"]),
     "nothing": ("", [": the whole: must be an object"]),
