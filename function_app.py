@@ -7,6 +7,7 @@ from functions import (
     accounts,
     adjustments,
     audit,
+    bills,
     catalog,
     deadletters,
     findings,
@@ -37,6 +38,7 @@ for module in (
     deadletters,
     serviceusers,
     audit,
+    bills,
     health,
 ):
     app.register_functions(module.blueprint)

@@ -31,11 +31,14 @@ def hourly(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the binding need
     arg_name="message", queue_name="metering", connection="ServiceBus"
 )
 def run_shard(message: func.ServiceBusMessage) -> None:
-    """Handle one shard."""
+    """Handle one shard: its hourly run, or its bills where the message asks for them."""
     from shared.api.metering import report_run
 
-    shard = json.loads(message.get_body())["shard"]
-    report_run(app().run_shard(shard))
+    order = json.loads(message.get_body())
+    if "bills" in order:
+        app().run_bills.take(order)
+    else:
+        report_run(app().run_shard(order["shard"]))
 
 
 @blueprint.route(route="api/metering/run", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)

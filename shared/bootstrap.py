@@ -38,12 +38,14 @@ if TYPE_CHECKING:
     from shared.services.adopt import Adopt
     from shared.services.answer_operation import AnswerOperation
     from shared.services.audit import Audit
+    from shared.services.bills import ManageBills
     from shared.services.catalog import PutCatalog
     from shared.services.chronicle import Chronicle
     from shared.services.daily import Daily
     from shared.services.dead_letters import TendDeadLetters
     from shared.services.directory import CatalogCache
     from shared.services.erase_account import EraseAccount
+    from shared.services.explain import Explain
     from shared.services.fold import Fold
     from shared.services.follow_subscription import FollowSubscription
     from shared.services.forward import Forward
@@ -56,15 +58,18 @@ if TYPE_CHECKING:
     from shared.services.reconcile_subscriptions import ReconcileSubscriptions
     from shared.services.refund import RecordRefund
     from shared.services.replay_parked import ReplayParked
+    from shared.services.run_bills import RunBills
     from shared.services.run_shard import RunShard
     from shared.services.runs import StartRun
     from shared.services.service_users import ManageServiceUsers
     from shared.services.set_up import SetUp
+    from shared.services.simulate import Simulate
     from shared.services.subscription_queries import SubscriptionQueries
     from shared.services.take_message import TakeMessage
     from shared.services.trail import ReadTrail
     from shared.storage.accounts import TableAccounts
     from shared.storage.audit_trail import TableAuditTrail
+    from shared.storage.bills import TableBills
     from shared.storage.catalogs import TableCatalogs
     from shared.storage.checkpoints import TableCheckpoints
     from shared.storage.clock import StorageClock
@@ -553,6 +558,49 @@ class App:
         from shared.services.subscription_queries import SubscriptionQueries
 
         return SubscriptionQueries(self._accounts, self._operations, self._audit_trail)
+
+    @cached_property
+    def _bills(self) -> TableBills:
+        from shared.storage.bills import TableBills
+
+        return TableBills(self._tables)
+
+    @cached_property
+    def bills(self) -> ManageBills:
+        """Makes, approves and locks bills."""
+        from shared.services.bills import ManageBills
+
+        return ManageBills(
+            self._bills,
+            self._accounts,
+            self._catalog_cache,
+            self._rate_account,
+            self._audit_trail,
+            self.clock,
+        )
+
+    @cached_property
+    def run_bills(self) -> RunBills:
+        """Makes the bills of all accounts."""
+        from shared.services.run_bills import RunBills
+
+        return RunBills(self._bills, self._accounts, self.bills, self._messages, self.clock)
+
+    @cached_property
+    def simulate(self) -> Simulate:
+        """Makes bills that are stored nowhere."""
+        from shared.services.simulate import Simulate
+
+        return Simulate(self._accounts, self._catalog_cache, self._fold, self.clock)
+
+    @cached_property
+    def explain(self) -> Explain:
+        """Tells what a bill is made of."""
+        from shared.services.explain import Explain
+        from shared.storage.usage_days import TableUsageDays
+
+        days = TableUsageDays(self._tables)
+        return Explain(self._rate_account, self._ledger, days, self._log, self.clock)
 
     @cached_property
     def queries(self) -> Queries:

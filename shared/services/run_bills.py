@@ -44,6 +44,10 @@ class RunBills:
         self.messages.publish(QUEUE, messages)
         return id_
 
+    def start_due(self) -> str:
+        """Ask for the bills of every period that has ended by now."""
+        return self.start(Wanted(self.clock.now()))
+
     def progress(self, id_: str) -> list[BillJob]:
         """How far every shard is. Raises ``NotFound``."""
         found = self.bills.job(id_)

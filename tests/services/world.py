@@ -52,6 +52,7 @@ from shared.services.catalog import PutCatalog
 from shared.services.chronicle import Chronicle
 from shared.services.directory import CatalogCache, Directory
 from shared.services.erase_account import EraseAccount
+from shared.services.explain import Explain
 from shared.services.fold import Fold
 from shared.services.follow_subscription import FollowSubscription
 from shared.services.forward import Forward
@@ -70,6 +71,7 @@ from shared.services.run_shard import RunShard
 from shared.services.runs import StartRun
 from shared.services.set_up import SetUp, Steps
 from shared.services.settle_uncertain import SettleUncertain
+from shared.services.simulate import Simulate
 from shared.services.submit import Breaker, Submit
 from shared.services.subscription_queries import SubscriptionQueries
 from shared.services.take_message import TakeMessage
@@ -191,6 +193,8 @@ class Process:
     queries: Queries
     bills: ManageBills
     run_bills: RunBills
+    simulate: Simulate
+    explain: Explain
 
 
 @dataclass(slots=True)
@@ -313,6 +317,8 @@ class World:
             ),
             bills=bills,
             run_bills=RunBills(bill_store, accounts, bills, messages, clock),
+            simulate=Simulate(accounts, cache, fold, clock),
+            explain=Explain(rate, ledger, self.days, log, clock),
         )
 
     # --- what publishers and customers do

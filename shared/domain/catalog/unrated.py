@@ -48,9 +48,7 @@ def _is_bounded(pricing: Pricing) -> bool:
 
 
 UNRATED: tuple[Unrated, ...] = (
-    Unrated("a grace before bills", _organization("billGraceHours", "bill_grace_hours")),
     Unrated("a grace in the catalogue", _organization("usageGraceHours", "usage_grace_hours")),
-    Unrated("numbers of bills", _organization("billNumber", "bill_number")),
     Unrated("a price in the event", _prices("charge", lambda p: isinstance(p.charge, Custom))),
     Unrated("a minimum or maximum per event", _prices("charge", _is_bounded)),
 )

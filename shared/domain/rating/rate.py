@@ -13,7 +13,7 @@ from shared.domain.catalog.resolve import ResolvedPlan
 from shared.domain.catalog.timeline import Timeline
 from shared.domain.lifecycle.subscription import Subscription
 from shared.domain.money import CONTEXT, ZERO, floor_to, minor_digits
-from shared.domain.period import HOUR, Period, day_of
+from shared.domain.period import HOUR, Period, cell_minutes, cell_of, day_of
 from shared.domain.rating.bill import Cut, LineItem, PeriodBill, PeriodRecord, record_key
 from shared.domain.rating.discount import LineTerms, price_line
 from shared.domain.rating.draw_down import grants_of
@@ -232,9 +232,10 @@ def _lines(window: Window, quantities: Quantities, *, ended: bool) -> tuple[Line
 
 
 def _cut(window: Window, cells: Iterable[CellUsage], at: datetime, digits: int) -> Cut:
-    """What the usage before ``at`` costs by itself. Always floored: what rounding adds at the end
-    of the period comes last."""
-    before = Quantities(window.span.catalog, window.plan, [c for c in cells if c.start < at])
+    """What the usage of cells before that of ``at`` costs by itself. Always floored: what rounding
+    adds at the end of the period comes last."""
+    cell = cell_of(at, cell_minutes(window.section.zone))
+    before = Quantities(window.span.catalog, window.plan, [c for c in cells if c.start < cell])
     lines = _lines(window, before, ended=False)
     debits = (line.amount for line in lines if line.kind is PricingKind.DEBIT)
     return Cut(at, sum((floor_to(amount, digits) for amount in debits), ZERO))

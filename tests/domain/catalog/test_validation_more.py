@@ -390,9 +390,7 @@ UNRATED_TOO: dict[str, Case] = {
     ),
 }  # fmt: skip
 NOT_RATED: dict[str, tuple[Catalog, str]] = {
-    "grace before bills": (organization(bill_grace_hours=5), "/organization/billGraceHours"),
     "grace of usage": (organization(usage_grace_hours=5), "/organization/usageGraceHours"),
-    "bill numbers": (organization(bill_number=BillNumber()), "/organization/billNumber"),
     "prices in events": (prices(Pricing(TOTAL.code, Custom())), "/plans/0/pricing/0/charge"),
     "bounds per event": (
         prices(Pricing(TOTAL.code, Percentage((Share(D(1)),), minimum_per_event=D(1)))),
@@ -448,6 +446,8 @@ def test_every_entry_of_the_list_is_tried() -> None:
 
 
 RATED = {
+    "grace before bills": organization(bill_grace_hours=5),
+    "bill numbers": organization(bill_number=BillNumber()),
     "another currency": replace(
         organization(exchange_rates=(ExchangeRate("EUR", D(1), date(2026, 1, 1)),)),
         plans=(replace(PLAN, currency="EUR"),),

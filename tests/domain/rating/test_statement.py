@@ -321,6 +321,13 @@ def test_a_credit_that_begins_later_pays_for_usage_from_then_on() -> None:
     assert customer.cents(utc(4, 2)) == 9000
 
 
+def test_a_credit_that_begins_inside_an_hour_pays_for_that_hour() -> None:
+    customer = granted(credits=(Credit("c", D(50), utc(3, 1, 10, 20)),))
+    customer.start = utc(3, 1, 10, 20)
+    customer.use(utc(3, 1, 10, 25), 5)
+    assert customer.cents(utc(3, 1, 12)) == 0
+
+
 def test_a_credit_given_for_an_ended_period_divides_its_record() -> None:
     customer = Customer()
     customer.use(utc(3, 5), 90)
