@@ -38,9 +38,6 @@ PRODUCT = "product"
 """The host that is measured; it has as many threads as the template gives it in Azure."""
 
 ENTITIES = 100
-SDK_SHARE = 4
-"""The SDK gets so many times fewer rows to write, since it takes so much longer for each."""
-
 LATENCY_SECONDS = 10.0
 LATENCY_THREADS = 32
 TIMES_SDK = 4.0
@@ -174,7 +171,7 @@ def series(stack: Stack, endpoint: Endpoint, events: Events, options: Options) -
 
     return [
         Series("http 100", over_http(100, options.clients), options.events),
-        Series("sdk", raw.sdk, options.events // SDK_SHARE),
+        Series("sdk", raw.sdk, options.events),
         Series("http 1000", over_http(1_000, options.large), options.events),
         Series("bare", raw.bare, options.events),
     ]
@@ -275,8 +272,8 @@ def parse(arguments: Sequence[str]) -> Options:
         "of 100 by the Azure SDK, and by this product's own client, with nothing around them.",
     )
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--events", type=int, default=10_000, help="of a round, by thousands")
-    parser.add_argument("--accounts", type=int, default=10, help="that share the events evenly")
+    parser.add_argument("--events", type=int, default=5_000, help="of a round, by thousands")
+    parser.add_argument("--accounts", type=int, default=20, help="that share the events evenly")
     parser.add_argument("--clients", type=int, default=16, help="that send 100 events a request")
     parser.add_argument("--large", type=int, default=8, help="clients that send 1,000 a request")
     parser.add_argument("--threads", type=int, default=4, help="of the raw writers")
