@@ -22,6 +22,9 @@ from tests.simulation.watch import FINAL, must, summary
 HOUR = timedelta(hours=1)
 WINDOW = 24 * HOUR
 WRITES_OF_RUNS = {"days.write", "ledger.write", "accounts.put_record", "findings.note"}
+ENOUGH = 3
+"""Complete runs between the grace and the last moment that suffice to send what is left."""
+
 PATIENCE = 120
 """Hours of undisturbed runs after which everything must be settled."""
 
@@ -164,8 +167,9 @@ def check_bills(people: People) -> None:
 
 def _excused(world: History, buyer: Buyer) -> bool:
     """Whether something kept the remainder from being sent in the day after the end: an outage, a
-    late event, an end that was learnt late because its notice was lost, or a doubt that was
-    settled too late."""
+    late event, a doubt that was settled too late, no run that came to its end, or an end that was
+    learnt late: then the hours between the true end and the known one are refused, each until it
+    expires."""
     customer = world.oracle.customer(buyer.code)
     end, truly = customer.end, world.stores.marketplace.sold[buyer.subscription].ended
     assert end is not None
@@ -177,7 +181,10 @@ def _excused(world: History, buyer: Buyer) -> bool:
         s.state is SubmissionState.SETTLED and s.account == buyer.code
         for s in world.watch.submissions.values()
     )
-    return troubled or late or settled or end - truly > HOUR / 4
+    learnt_late = hour_of(end) > hour_of(truly)
+    runs = world.stores.runs.ends[shard_of(buyer.code)]
+    completed = sum(end + GRACE < ended < end + WINDOW - HOUR for ended in runs)
+    return troubled or late or settled or learnt_late or completed < ENOUGH
 
 
 def check_stores(world: History) -> None:

@@ -25,7 +25,6 @@ from tests.fakes.marketplace import (
 from tests.fakes.messages import FakeMessages
 from tests.fakes.parking import FakeParking
 from tests.fakes.refusals import FakeRefusals
-from tests.fakes.runs import FakeRuns
 from tests.simulation.chaos import Chaos
 from tests.simulation.oracle import Oracle
 from tests.simulation.plot import MARKET_FAULTS, Plot, draw
@@ -39,6 +38,7 @@ from tests.simulation.watch import (
     WatchedLedger,
     WatchedLog,
     WatchedMarketplace,
+    WatchedRuns,
     must,
 )
 
@@ -116,7 +116,7 @@ class History:
             refusals=FakeRefusals(),
             findings=FakeFindings(),
             messages=FakeMessages(),
-            runs=FakeRuns(marketplace.clock),
+            runs=WatchedRuns(hub),
             marketplace=marketplace,
         )
 

@@ -31,7 +31,6 @@ from tests.fakes.lifecycle import FakeAuditTrail
 from tests.fakes.messages import FakeMessages
 from tests.fakes.parking import FakeParking
 from tests.fakes.refusals import FakeRefusals
-from tests.fakes.runs import FakeRuns
 from tests.simulation.chaos import Chaos, wire
 from tests.simulation.scheduler import Instance, SimTasks
 from tests.simulation.watch import (
@@ -41,6 +40,7 @@ from tests.simulation.watch import (
     WatchedLedger,
     WatchedLog,
     WatchedMarketplace,
+    WatchedRuns,
 )
 
 GRACE = timedelta(hours=2)
@@ -82,7 +82,7 @@ class Stores:
     refusals: FakeRefusals
     findings: FakeFindings
     messages: FakeMessages
-    runs: FakeRuns
+    runs: WatchedRuns
     marketplace: WatchedMarketplace
 
 

@@ -121,7 +121,7 @@ class Instance:
 
     def _bury(self) -> None:
         for each in list(self.greenlets):
-            if not each.dead:
+            if each:  # What has not begun yet never will: each of its steps asks first.
                 each.throw(Killed)
         self.greenlets.clear()
 

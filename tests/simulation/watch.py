@@ -36,10 +36,10 @@ from shared.ports import (
 from tests.fakes.accounts import FakeAccounts
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.marketplace import FakeMarketplace, slot_of
+from tests.fakes.runs import FakeRuns
 from tests.fakes.usage_days import FakeUsageDays
 from tests.fakes.usage_log import FakeUsageLog
 from tests.simulation.oracle import Oracle
-from tests.simulation.pricing import JOBS, TOKENS
 from tests.simulation.scheduler import Hub
 
 type Slot = tuple[LedgerKey, datetime]
@@ -82,6 +82,7 @@ class Watch:
     violation: Violation | None = None
     events: dict[Identity, str] = field(default_factory=dict)
     cells: dict[PartialKey, tuple[int, Decimal]] = field(default_factory=dict)
+    by_hour: dict[AccountCode, dict[datetime, list[PartialKey]]] = field(default_factory=dict)
     partials: dict[tuple[PartialKey, str], tuple[int, Decimal]] = field(default_factory=dict)
     folded: dict[PartialKey, tuple[int, int]] = field(default_factory=dict)
     rows: dict[LedgerKey, LedgerRow] = field(default_factory=dict)
@@ -116,6 +117,9 @@ class Watch:
                 microsecond=0,
             )
             key = PartialKey(row.account, cell, row.event.meter)
+            if key not in self.cells:
+                hours = self.by_hour.setdefault(row.account, {})
+                hours.setdefault(cell.replace(minute=0), []).append(key)
             count, total = self.cells.get(key, (0, ZERO))
             value = row.event.data["n"]
             assert isinstance(value, Decimal)
@@ -160,14 +164,13 @@ class Watch:
         self, account: AccountCode, hours: Collection[datetime]
     ) -> dict[PartialKey, int]:
         """How many events the cells of these hours have now."""
-        found: dict[PartialKey, int] = {}
-        for hour in hours:
-            for minute in range(0, 60, self.oracle.minutes):
-                for meter in (TOKENS, JOBS):
-                    key = PartialKey(account, hour + timedelta(minutes=minute), meter)
-                    if key in self.cells:
-                        found[key] = self.cells[key][0]
-        return found
+        wanted = set(hours)
+        return {
+            key: self.cells[key][0]
+            for hour, keys in self.by_hour.get(account, {}).items()
+            if hour in wanted
+            for key in keys
+        }
 
     def fold_ended(self, before: Mapping[PartialKey, int]) -> None:
         """A fold has returned: at least what was stored when it began is folded."""
@@ -373,6 +376,19 @@ class WatchedLedger(FakeLedger):
         etags = super().write(shard, writes)
         self._watch.ledger_written(writes)
         return etags
+
+
+class WatchedRuns(FakeRuns):
+    """Runs; remembers when each shard completed one."""
+
+    def __init__(self, hub: Hub) -> None:
+        super().__init__(_TrueClock(hub))
+        self._hub = hub
+        self.ends: defaultdict[Shard, list[datetime]] = defaultdict(list)
+
+    def complete(self, shard: Shard, started: datetime) -> None:
+        super().complete(shard, started)
+        self.ends[shard].append(self._hub.now)
 
 
 class WatchedAccounts(FakeAccounts):
