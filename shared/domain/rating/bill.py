@@ -118,6 +118,12 @@ class PeriodRecord:
         """Names the period among all of an account's periods."""
         return record_key(self.attachment, self.start)
 
+    @property
+    def rank(self) -> tuple[int, int]:
+        """A record never gives way to one of smaller rank: prices of a newer version go before
+        more events, since a version may divide the period and leave fewer in a part."""
+        return (self.version, self.events)
+
     def slices(self, cuts: tuple[datetime, ...]) -> list[tuple[Period, Decimal]]:
         """The total divided at ``cuts``, none of which lacks its record: each part's span and
         what it adds, never below zero."""

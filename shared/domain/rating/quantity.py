@@ -1,6 +1,6 @@
 """Quantities: what a plan's prices are applied to, made of the usage of one span of time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 
@@ -32,15 +32,31 @@ compiled = lru_cache(maxsize=1_024)(compile_expression)
 
 
 class Quantities:
-    """What one plan measures in ``cells``, each statistic merged once."""
+    """What one plan measures in ``cells`` and in those of ``earlier``, which are merged once."""
 
-    def __init__(self, catalog: Catalog, plan: ResolvedPlan, cells: Iterable[CellUsage]) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        plan: ResolvedPlan,
+        cells: Iterable[CellUsage],
+        earlier: "Quantities | None" = None,
+    ) -> None:
         self._catalog = catalog
         self._plan = plan
         found: dict[MeterCode, dict[SegmentKey, list[Partial]]] = {}
+        if earlier is not None:
+            for meter, parts in earlier.parts.items():
+                found[meter] = {key: [partial] for key, partial in parts.items()}
         for cell in cells:
-            found.setdefault(cell.meter, {}).setdefault(cell.segment, []).append(cell.partial)
-        self._parts = {
+            meter_cells = found.get(cell.meter)
+            if meter_cells is None:
+                meter_cells = found[cell.meter] = {}
+            known = meter_cells.get(cell.segment)
+            if known is None:
+                meter_cells[cell.segment] = [cell.partial]
+            else:
+                known.append(cell.partial)
+        self.parts: Mapping[MeterCode, Mapping[SegmentKey, Partial]] = {
             meter: {key: merged(partials) for key, partials in parts.items()}
             for meter, parts in found.items()
         }
@@ -97,12 +113,12 @@ class Quantities:
         if segment is None:
             whole = self._whole.get(aggregation.meter)
             if whole is None:
-                parts = self._parts.get(aggregation.meter, {})
+                parts = self.parts.get(aggregation.meter, {})
                 whole = next(iter(parts.values())) if len(parts) == 1 else merged(parts.values())
                 self._whole[aggregation.meter] = whole
             return whole
         ordered = by_precedence(aggregation.segmented_fields, aggregation.segments)
-        parts = self._parts.get(aggregation.meter, {})
+        parts = self.parts.get(aggregation.meter, {})
         return merged(
             partial
             for key, partial in parts.items()

@@ -206,22 +206,47 @@ def _touched(window: Period, changed: Collection[datetime]) -> bool:
 def rate_window(window: Window, usage: Iterable[CellUsage], as_of: datetime) -> PeriodBill:
     """Price one window's usage; cells outside it do not count."""
     span, period = window.span, window.period
-    cells = [cell for cell in usage if cell.start in period]
-    quantities = Quantities(span.catalog, span.plan, cells)
-    ended = as_of >= period.end
+    start, end = period.start, period.end
+    cells = [cell for cell in usage if start <= cell.start < end]
+    ended = as_of >= end
     digits = minor_digits(span.plan.currency)
+    quantities, cuts = _measured(window, cells, [at for at in window.cuts if at < as_of], digits)
     return PeriodBill(
         window.attachment.id,
         span.plan.code,
         period,
         _lines(window, quantities, ended=ended),
         ended,
-        sum(cell.partial.events for cell in cells),
+        sum([cell.partial.events for cell in cells]),
         digits,
         window.version,
-        tuple(_cut(window, cells, at, digits) for at in window.cuts if at < as_of),
+        cuts,
         () if window.free else tuple(_quantities(window, quantities)),
     )
+
+
+def _measured(
+    window: Window, cells: Sequence[CellUsage], cuts: Sequence[datetime], digits: int
+) -> tuple[Quantities, tuple[Cut, ...]]:
+    """The quantities of all cells, and what those before the cell of each cut cost by themselves.
+
+    The latter is always floored: what rounding adds at the end of the period comes last.
+    """
+    catalog, plan = window.span.catalog, window.plan
+    if not cuts:
+        return Quantities(catalog, plan, cells), ()
+    minutes = cell_minutes(window.section.zone)
+    made: list[Cut] = []
+    so_far: Quantities | None = None
+    first = window.period.start
+    for at in cuts:
+        last = max(cell_of(at, minutes), first)
+        so_far = Quantities(catalog, plan, [c for c in cells if first <= c.start < last], so_far)
+        lines = _lines(window, so_far, ended=False)
+        debits = [line.amount for line in lines if line.kind is PricingKind.DEBIT]
+        made.append(Cut(at, sum((floor_to(amount, digits) for amount in debits), ZERO)))
+        first = last
+    return Quantities(catalog, plan, [c for c in cells if c.start >= first], so_far), tuple(made)
 
 
 def _lines(window: Window, quantities: Quantities, *, ended: bool) -> tuple[LineItem, ...]:
@@ -229,16 +254,6 @@ def _lines(window: Window, quantities: Quantities, *, ended: bool) -> tuple[Line
     return tuple(
         _line(pricing, catalog, quantities, window, ended=ended) for pricing in window.pricing()
     )
-
-
-def _cut(window: Window, cells: Iterable[CellUsage], at: datetime, digits: int) -> Cut:
-    """What the usage of cells before that of ``at`` costs by itself. Always floored: what rounding
-    adds at the end of the period comes last."""
-    cell = cell_of(at, cell_minutes(window.section.zone))
-    before = Quantities(window.span.catalog, window.plan, [c for c in cells if c.start < cell])
-    lines = _lines(window, before, ended=False)
-    debits = (line.amount for line in lines if line.kind is PricingKind.DEBIT)
-    return Cut(at, sum((floor_to(amount, digits) for amount in debits), ZERO))
 
 
 def _quantities(window: Window, quantities: Quantities) -> Iterable[Quantity]:

@@ -2,10 +2,11 @@
 
 import hashlib
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
-from decimal import Decimal
+from decimal import Decimal, localcontext
+from operator import itemgetter
 from typing import Self
 
 from shared.domain.money import EXACT, ZERO, to_text
@@ -173,11 +174,48 @@ class Partial:
 
 
 def merged(partials: Iterable[Partial]) -> Partial:
-    """All partials taken together."""
-    result = Partial()
+    """All partials taken together: what merging one after the other gives, in a fraction of the
+    time, because a month of an account has thousands of them."""
+    events, generation, out_of = 0, 0, 0
+    found: dict[str, list[FieldStats]] = {}
     for partial in partials:
-        result.merge(partial)
-    return result
+        events += partial.events
+        if partial.generation > generation:
+            generation = partial.generation
+        if partial.out_of > out_of:
+            out_of = partial.out_of
+        for name, stats in partial.fields.items():
+            known = found.get(name)
+            if known is None:
+                found[name] = [stats]
+            else:
+                known.append(stats)
+    fields = {name: _together(stats) for name, stats in found.items()}
+    return Partial(events, fields, generation, out_of)
+
+
+def _together(stats: Sequence[FieldStats]) -> FieldStats:
+    if len(stats) == 1:
+        return stats[0].copy()
+    with localcontext(EXACT):
+        total = sum([each.total for each in stats], ZERO)
+    distinct: Distinct | None = None
+    for each in stats:
+        if each.distinct is not None:
+            distinct = distinct or Distinct()
+            distinct.merge(each.distinct)
+    return FieldStats(
+        sum([each.count for each in stats]),
+        total,
+        min([each.least for each in stats if each.least is not None], default=None),
+        max([each.greatest for each in stats if each.greatest is not None], default=None),
+        min([each.first for each in stats if each.first is not None], key=_moment, default=None),
+        max([each.latest for each in stats if each.latest is not None], key=_moment, default=None),
+        distinct,
+    )
+
+
+_moment = itemgetter(0)
 
 
 def _value_out(value: DataValue) -> object:
