@@ -432,8 +432,8 @@ class Accounts(Protocol):
         ...
 
     def put_record(self, code: AccountCode, record: PeriodRecord) -> None:
-        """Keep the total of an ended period, unless one made of more events is kept already:
-        a run that was overtaken must not put its older rating over a newer one."""
+        """Keep the total of an ended period, unless one of higher rank is kept already: a run that
+        was overtaken must not put its older rating over a newer one."""
         ...
 
     def account_of(self, subscription: SubscriptionId) -> AccountCode | None:

@@ -153,7 +153,7 @@ class TableAccounts:
         properties = {"record": to_stored(record)}
         for _ in range(ATTEMPTS):
             kept = self._accounts.get(partition, row)
-            if kept is not None and _period(kept).events > record.events:
+            if kept is not None and _period(kept).rank > record.rank:
                 return
             write = create_or_replace(row, properties, kept.etag if kept else None)
             if isinstance(self._accounts.transact(partition, [write]), Done):

@@ -146,6 +146,10 @@ def test_a_record_never_gives_way_to_one_of_fewer_events(accounts: Accounts) -> 
     repriced = replace(newer, total=Decimal(7))
     accounts.put_record(ADA, repriced)
     assert loaded(accounts).records == {newer.key: repriced}
+    divided = replace(newer, events=3, version=2)
+    accounts.put_record(ADA, divided)
+    accounts.put_record(ADA, newer)
+    assert loaded(accounts).records == {newer.key: divided}
 
 
 def test_records_alone_make_no_account(accounts: Accounts) -> None:

@@ -67,7 +67,7 @@ class FakeAccounts:
     def put_record(self, code: AccountCode, record: PeriodRecord) -> None:
         records = self._records.setdefault(code, {})
         kept = records.get(record.key)
-        if kept is None or kept.events <= record.events:
+        if kept is None or kept.rank <= record.rank:
             records[record.key] = record
 
     def account_of(self, subscription: SubscriptionId) -> AccountCode | None:
