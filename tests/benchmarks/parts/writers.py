@@ -131,12 +131,18 @@ class HttpWriter:
                 self.truth.fault(f"never acknowledged: {events[0]['id']} and what came with it")
                 return False
             time.sleep(self.source.random.uniform(0.05, 0.4))
-        outcomes = Counter(result["outcome"] for result in answer["results"])
-        self.truth.count("answered as duplicates", outcomes["duplicate"])
-        if outcomes["accepted"] + outcomes["duplicate"] != len(events):
-            self.truth.fault(f"outcomes {dict(outcomes)}: {json.dumps(answer)[:500]}")
+        outcomes = [result["outcome"] for result in answer.get("results", ())]
+        if len(outcomes) != len(events):
+            self.truth.fault(f"no outcome for every event: {json.dumps(answer)[:500]}")
             return False
-        self.truth.acknowledge(events, "HTTP")
+        self.truth.count("answered as duplicates", outcomes.count("duplicate"))
+        stored = []
+        for event, result in zip(events, answer["results"], strict=True):
+            if result["outcome"] in ("accepted", "duplicate"):
+                stored.append(event)
+            else:
+                self.truth.fault(f"not stored: {json.dumps(event)}: {json.dumps(result)}")
+        self.truth.acknowledge(stored, "HTTP")
         return True
 
     def _post(self, pool: urllib3.PoolManager, body: bytes) -> Any:  # noqa: ANN401 - JSON
