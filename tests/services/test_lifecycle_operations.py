@@ -350,6 +350,7 @@ def test_one_that_fails_does_not_hold_up_the_others(world: World) -> None:
     world.marketplace.faults.extend([None, LoseRequest()])
     report = world.process.reconcile()
     assert list(report.failed) == [first]
+    assert world.checkpoints.read("subscriptions") is None
     assert ours(world, second) == (SUSPENDED, "standard")
     assert FindingKind.NOT_RECONCILED in {f.kind for f in world.findings.all()}
     assert not world.process.reconcile().failed
@@ -367,6 +368,34 @@ def test_a_late_known_end_still_has_an_hour_to_bill(world: World) -> None:
     world.process.reconcile()
     world.next_run(4)
     assert world.billed(account) == 9
+
+
+def test_late_usage_after_a_late_known_end_takes_an_hour_that_azure_takes(world: World) -> None:
+    account = world.customer()
+    world.next_run()
+    world.process.reconcile()
+    world.clock.advance(25 * MINUTE)
+    used = world.clock.now()
+    world.clock.advance(10 * MINUTE)
+    world.marketplace.unsubscribe(SubscriptionId(account))
+    world.next_run(2)
+    world.clock.advance(5 * MINUTE)
+    world.process.reconcile()
+    world.use(account, 4, used)
+    world.next_run(4)
+    assert world.billed(account) == 4
+
+
+def test_usage_of_the_moment_in_which_the_end_is_asked_for_is_billed(world: World) -> None:
+    account = world.customer()
+    world.clock.advance(HOUR)
+    world.process.actions.cancel(SubscriptionId(account), "me")
+    world.use(account, 3)
+    world.clock.advance(timedelta(seconds=30))
+    drain(world)
+    assert ours(world, SubscriptionId(account)) == (UNSUBSCRIBED, "standard")
+    world.next_run(4)
+    assert world.billed(account) == 3
 
 
 # --- erasure
