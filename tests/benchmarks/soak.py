@@ -121,7 +121,9 @@ class Soak:
             staff.confirm(landing_page)
             self._plans[account] = plan
         # Storage tells its time in whole seconds, so a start can lie a little after this clock.
-        self.truth = Truth(tuple(self._plans), self._simulator.now() + timedelta(seconds=3))
+        since = self._simulator.now() + timedelta(seconds=3)
+        self._simulator.advance_to(since)
+        self.truth = Truth(tuple(self._plans), since)
         order = json.dumps({"name": "soak", "rights": ["Usage.Write"]}).encode()
         return str(checked(staff.send("POST", "/api/serviceusers", order))["key"])
 
