@@ -28,6 +28,67 @@ class Advice:
     other_person: bool = False
 
 
+CONFIRM = Advice(
+    200,
+    "Activate {}",
+    "Please check what you bought and confirm. Billing starts with your confirmation; until then "
+    "nothing is charged.",
+    button="Confirm and activate",
+    note="You can change or cancel the subscription at any time in the Azure portal.",
+)
+FINISH = Advice(
+    200,
+    "Finish setting up {}",
+    "The subscription is active in the Azure Marketplace. Confirm to set up your account.",
+    button="Set up my account",
+)
+ACTIVE = Advice(
+    200,
+    "{} is active",
+    "Everything is set up. Change plan, seats or payment in the Azure portal.",
+    tone="good",
+    portal=True,
+    to_product=True,
+)
+DONE = Advice(
+    200,
+    "{} is active",
+    "Your account is ready. What you use is billed through the Azure Marketplace. You can close "
+    "this page.",
+    tone="good",
+    to_product=True,
+)
+SUSPENDED = Advice(
+    200,
+    "{} is suspended",
+    "The last payment did not go through. Update the payment method in the Azure portal: the "
+    "subscription then goes on by itself, and all your data are still there.",
+    tone="warn",
+    portal=True,
+)
+CANCELLED = Advice(
+    200,
+    "{} was cancelled",
+    "It cannot be activated any more, and nothing is charged. To go on, buy the offer again in the "
+    "Azure Marketplace; your data are kept for at least seven days after the end.",
+    tone="warn",
+)
+AGAIN = Advice(
+    403,
+    "Please confirm once more",
+    "This confirmation did not come from our page, or the page was open for too long. Nothing has "
+    "been changed.",
+    tone="warn",
+    try_again=True,
+)
+NO_SIGN_IN = Advice(
+    503,
+    "Sign-in is not set up yet",
+    "This page needs to know who you are, and its sign-in is not configured. Nothing has been "
+    "charged. Please tell the publisher, and come back with the same link.",
+    tone="bad",
+)
+
 _BAD_LINK = Advice(
     400,
     "This link can no longer be used",

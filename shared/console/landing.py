@@ -11,6 +11,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from shared.api.problem import Response
+from shared.console import advice
 from shared.console.advice import Advice, advice_for
 from shared.domain.account import AccountRecord
 from shared.domain.errors import ConcurrentUpdate, InvalidInput, MeteringError
@@ -79,7 +80,7 @@ class LandingPage:
         if buyer is None:
             return self._ask_to_sign_in(token)
         if not self._meant(form, headers):
-            return self._page(403, _AGAIN, buyer, retry=_link(token))
+            return self._page(403, advice.AGAIN, buyer, retry=_link(token))
         try:
             record = self._confirmed(token, buyer, form)
         except InvalidInput as error:
@@ -104,7 +105,7 @@ class LandingPage:
     def _ask_to_sign_in(self, token: str) -> Response:
         url = self._sign_in.sign_in_url(_link(token))
         if not url:
-            return self._page(503, _NO_SIGN_IN, None)
+            return self._page(503, advice.NO_SIGN_IN, None)
         return Response(302, "", {"Location": url}, "text/html")
 
     @property
@@ -140,15 +141,15 @@ class LandingPage:
         facts = _facts(bought, offered.plan)
         match bought.status:
             case SubscriptionStatus.UNSUBSCRIBED:
-                return self._page(200, _CANCELLED, buyer, subject=name, facts=facts)
+                return self._page(200, advice.CANCELLED, buyer, subject=name, facts=facts)
             case SubscriptionStatus.SUSPENDED if offered.done:
-                return self._page(200, _SUSPENDED, buyer, subject=name, facts=facts)
+                return self._page(200, advice.SUSPENDED, buyer, subject=name, facts=facts)
             case SubscriptionStatus.SUBSCRIBED if offered.done:
-                return self._page(200, _ACTIVE, buyer, subject=name, facts=facts)
-        advice = _CONFIRM if bought.status is SubscriptionStatus.PENDING else _FINISH
+                return self._page(200, advice.ACTIVE, buyer, subject=name, facts=facts)
+        said = advice.CONFIRM if bought.status is SubscriptionStatus.PENDING else advice.FINISH
         return self._page(
             400 if faults else 200,
-            advice,
+            said,
             buyer,
             subject=name,
             facts=facts,
@@ -176,21 +177,21 @@ class LandingPage:
     def _active(self, record: AccountRecord, buyer: Buyer) -> Response:
         sold = record.subscriptions[-1]
         if sold.status is SubscriptionStatus.SUSPENDED:
-            return self._page(200, _SUSPENDED, buyer, subject=sold.name or sold.id)
+            return self._page(200, advice.SUSPENDED, buyer, subject=sold.name or sold.id)
         facts = (("Account", record.account.code),)
         subject = sold.name or record.account.code
-        return self._page(200, _DONE, buyer, subject=subject, facts=facts)
+        return self._page(200, advice.DONE, buyer, subject=subject, facts=facts)
 
     def _advise(self, error: MeteringError, buyer: Buyer | None, token: str) -> Response:
-        advice = advice_for(error)
-        retry = _link(token) if advice.try_again and token else ""
-        switch = self._sign_in.sign_out_url(_link(token)) if advice.other_person else ""
-        return self._page(advice.status, advice, buyer, retry=retry, switch=switch)
+        said = advice_for(error)
+        retry = _link(token) if said.try_again and token else ""
+        switch = self._sign_in.sign_out_url(_link(token)) if said.other_person else ""
+        return self._page(said.status, said, buyer, retry=retry, switch=switch)
 
     def _page(
         self,
         status: int,
-        advice: Advice,
+        said: Advice,
         buyer: Buyer | None,
         *,
         subject: str = "",
@@ -207,15 +208,15 @@ class LandingPage:
             .get_template("landing.html")
             .render(
                 nonce=nonce,
-                advice=advice,
-                heading=advice.heading.replace("{}", subject),
+                advice=said,
+                heading=said.heading.replace("{}", subject),
                 facts=facts,
                 form=form or {},
                 fields=fields,
                 retry=retry,
                 switch=switch,
-                portal=PORTAL if advice.portal else "",
-                product=self._look.product_url if advice.to_product else "",
+                portal=PORTAL if said.portal else "",
+                product=self._look.product_url if said.to_product else "",
                 look=self._look,
                 person=buyer.email if buyer else "",
             )
@@ -235,67 +236,6 @@ class LandingPage:
 
 
 _PROOF_LENGTH = 32
-
-_CONFIRM = Advice(
-    200,
-    "Activate {}",
-    "Please check what you bought and confirm. Billing starts with your confirmation; until then "
-    "nothing is charged.",
-    button="Confirm and activate",
-    note="You can change or cancel the subscription at any time in the Azure portal.",
-)
-_FINISH = Advice(
-    200,
-    "Finish setting up {}",
-    "The subscription is active in the Azure Marketplace. Confirm to set up your account.",
-    button="Set up my account",
-)
-_ACTIVE = Advice(
-    200,
-    "{} is active",
-    "Everything is set up. Change plan, seats or payment in the Azure portal.",
-    tone="good",
-    portal=True,
-    to_product=True,
-)
-_DONE = Advice(
-    200,
-    "{} is active",
-    "Your account is ready. What you use is billed through the Azure Marketplace. You can close "
-    "this page.",
-    tone="good",
-    to_product=True,
-)
-_SUSPENDED = Advice(
-    200,
-    "{} is suspended",
-    "The last payment did not go through. Update the payment method in the Azure portal: the "
-    "subscription then goes on by itself, and all your data are still there.",
-    tone="warn",
-    portal=True,
-)
-_CANCELLED = Advice(
-    200,
-    "{} was cancelled",
-    "It cannot be activated any more, and nothing is charged. To go on, buy the offer again in the "
-    "Azure Marketplace; your data are kept for at least seven days after the end.",
-    tone="warn",
-)
-_AGAIN = Advice(
-    403,
-    "Please confirm once more",
-    "This confirmation did not come from our page, or the page was open for too long. Nothing has "
-    "been changed.",
-    tone="warn",
-    try_again=True,
-)
-_NO_SIGN_IN = Advice(
-    503,
-    "Sign-in is not set up yet",
-    "This page needs to know who you are, and its sign-in is not configured. Nothing has been "
-    "charged. Please tell the publisher, and come back with the same link.",
-    tone="bad",
-)
 
 
 def _link(token: str) -> str:
@@ -327,13 +267,12 @@ def _facts(bought: MarketplaceSubscription, plan: str) -> list[tuple[str, str]]:
     term = _TERMS.get(bought.term_unit, bought.term_unit)
     if bought.term_start and bought.term_end:
         term = f"{term}, {bought.term_start:%d %b %Y} to {bought.term_end:%d %b %Y}".lstrip(", ")
-    other = bought.beneficiary_email
     facts = (
         ("Offer", bought.offer),
         ("Plan", plan),
         ("Seats", seats),
         ("Term", term),
         ("Purchased by", bought.purchaser_email),
-        ("Used by", "" if other == bought.purchaser_email else other),
+        ("Used by", bought.beneficiary_email),
     )
     return [(name, value) for name, value in facts if value]
