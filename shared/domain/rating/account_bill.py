@@ -162,11 +162,12 @@ def compose(statement: Statement, period: Period, zone: str, now: datetime) -> B
     payer = statement.members[0].record
     entries, draws = statement.of(period)
     id_ = bill_id(payer.account.code, period)
+    keys = {entry.key: entry for entry in entries if entry.kind is EntryKind.USAGE}
     windows = {
-        f"usage|{rated.record.key}": rated
+        key: rated
         for member in statement.members
         for rated in member.periods
-        if rated.window.whole == period
+        if (key := f"usage|{rated.record.key}") in keys
     }
     used: dict[str, Decimal] = {}
     for draw in (draw for each in draws for draw in each):
@@ -190,8 +191,7 @@ def compose(statement: Statement, period: Period, zone: str, now: datetime) -> B
             statement.version,
         ),
         changed=now,
-        ended=period.end <= now
-        or (bool(windows) and all(r.window.section.closed(period, now) for r in windows.values())),
+        ended=period.end <= now or (bool(keys) and all(e.closed for e in keys.values())),
         children=payer.children,
     )
 

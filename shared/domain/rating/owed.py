@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
 
@@ -20,10 +20,7 @@ from shared.domain.rating.proration import local_day
 from shared.domain.rating.rate import RatedPeriod
 from shared.domain.rating.scheduled import next_due, times_due
 from shared.domain.rating.standing import next_standing, standing_charges
-from shared.domain.rating.windows import Section
-
-TICK = timedelta(microseconds=1)
-"""The last instant of a period is this much before its end."""
+from shared.domain.rating.windows import TICK, Section, bill_period
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +45,14 @@ class Scheduled:
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """What one account of a family owes at ``as_of`` by its rated windows, in ``currency``."""
+    """What one account of a family owes at ``as_of`` by its rated windows, in ``currency``; of a
+    child, on the bills of the ``payer``."""
 
     record: AccountRecord
     periods: tuple[RatedPeriod, ...]
     as_of: datetime
     currency: str
+    payer: AccountRecord | None = None
 
     def entries(self) -> Iterator[Entry]:
         """Every entry. Raises ``InvalidInput`` when an exchange rate is missing."""
@@ -236,7 +235,8 @@ class Owed:
         product: ProductCode | None = None,
     ) -> Entry:
         moment = at or span.start
-        whole = section.cadence.period_at(moment)
+        own = section.cadence.period_at(moment)
+        whole = bill_period(self.payer, section.timeline, own) if self.payer else own
         return Entry(
             kind=kind,
             key=key,
@@ -249,7 +249,7 @@ class Owed:
             period=span,
             whole=whole,
             billing=section.plan.billing,
-            closed=section.closed(whole, self.as_of),
+            closed=section.closed(own, self.as_of),
             description=description,
         )
 

@@ -20,7 +20,7 @@ from shared.domain.rating.draw_down import grants_of
 from shared.domain.rating.locked import LockedBill
 from shared.domain.rating.quantity import Quantities
 from shared.domain.rating.waterfall import Quantity, parts_of
-from shared.domain.rating.windows import Window, life_of, sections, windows, zone_of
+from shared.domain.rating.windows import Window, bill_period, life_of, sections, windows, zone_of
 from shared.domain.usage.cell import CellUsage, newest_generation
 
 
@@ -111,7 +111,7 @@ def plan_rating(
         for history, plans, wanted in _histories(record, timeline, payer.locked, subscription)
         for section in sections(replace(record, plans=plans), history, subscription, life)
         for window in windows(section, subscription, bounds)
-        if wanted(window.whole)
+        if wanted(window.whole if payer is record else bill_period(payer, history, window.whole))
     ]
     return tuple(sorted(found, key=lambda step: _place(record, step)))
 

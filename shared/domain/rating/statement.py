@@ -108,7 +108,10 @@ def state(
     payer = members[0].record
     organization = timeline.at(as_of).organization
     currency = payer.account.currency or organization.currency
-    owed = [Owed(m.record, m.periods, as_of, currency) for m in members]
+    owed = [
+        Owed(member.record, member.periods, as_of, currency, payer if place else None)
+        for place, member in enumerate(members)
+    ]
     entries = sorted((entry for each in owed for entry in each.entries()), key=in_order)
     frozen = tuple(locked)
     own = [bill for bill in frozen if bill.subscription == subscription.id]

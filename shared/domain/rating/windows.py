@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
@@ -18,6 +18,9 @@ from shared.domain.period import Cadence, Frequency, Period, cell_minutes, cell_
 from shared.domain.rating.proration import local_day, midnight, share
 from shared.domain.rating.trial import first_begun, trial_end
 from shared.domain.rating.waterfall import refills
+
+TICK = timedelta(microseconds=1)
+"""The last instant of a period is this much before its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +191,22 @@ def _section(
         cadence=Cadence(plan.frequency, plan.interval, anchors(plan.frequency), zone),
         anchors=anchors,
     )
+
+
+def bill_period(payer: AccountRecord, timeline: Timeline, whole: Period) -> Period:
+    """The billing period of a payer on whose bill a child's period stands: the one in which the
+    child's ends, by the plan that the payer has then. Its own while the payer has no plan."""
+    moment = whole.end - TICK
+    begun = [plan for plan in payer.plans if plan.start <= moment]
+    if not begun:
+        return whole
+    running = [plan for plan in begun if plan.end is None or plan.end > moment]
+    code = (running or begun[-1:])[0].plan
+    span = next(span for span in timeline.spans(code) if span.start <= moment < span.end)
+    frequency = span.plan.frequency
+    anchor = Anchors(payer, span.catalog)(frequency)
+    cadence = Cadence(frequency, span.plan.interval, anchor, zone_of(payer, span.catalog))
+    return cadence.period_at(moment)
 
 
 def windows(

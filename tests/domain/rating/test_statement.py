@@ -509,6 +509,25 @@ def test_a_parent_pays_for_its_children() -> None:
     assert sum(due.dollars for due in statement.due()) == 6
 
 
+def test_a_child_of_another_zone_stands_on_the_payer_s_bill() -> None:
+    berlin = Account(AccountCode("child"), time_zone="Europe/Berlin", parent=AccountCode("acme"))
+    parent = Customer()
+    child = Customer(account=berlin)
+    child.use(utc(3, 31, 21, 30), 4)
+    child.use(utc(3, 31, 22, 30), 7)
+    as_of = utc(4, 5)
+    members = [
+        Member(parent.record, parent.rate(as_of).periods),
+        Member(
+            replace(child.record, subscriptions=()), child.rate(as_of, payer=parent.record).periods
+        ),
+    ]
+    statement = state(members, parent.subscription, parent.timeline, as_of)
+    assert [whole.start for whole in statement.wholes()] == [utc(3, 1), utc(4, 1)]
+    of_march, _ = statement.of(statement.wholes()[0])
+    assert sum(entry.amount for entry in of_march) == 4
+
+
 def test_hours_of_usage_are_not_lost_between_periods() -> None:
     """Every hour of a year belongs to exactly one period."""
     customer = Customer(account=Account(AccountCode("acme"), time_zone="Europe/Berlin"))
