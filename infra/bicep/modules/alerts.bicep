@@ -92,7 +92,7 @@ var rules = [
     name: 'functions-failed'
     text: 'A timer or a queue\'s function ended in an error.'
     severity: 2
-    query: 'AppRequests | where Success == false and Name in ("hourly", "daily", "run_shard", "take_usage", "take_lifecycle", "reconcile_subscriptions")'
+    query: 'AppRequests | where Success == false and Name in ("hourly", "daily", "run_shard", "take_usage", "take_lifecycle", "reconcile_subscriptions", "make_bills")'
     frequency: 'PT15M'
     window: 'PT1H'
     threshold: 2
