@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.domain.caller import Caller, CallerKind, Right
+from shared.domain.caller import Caller, CallerKind, Right, rights_of
 from shared.domain.errors import MeteringError, Unauthenticated
 from shared.domain.ids import AccountCode
 from shared.domain.serviceuser import ServiceUser
@@ -95,7 +95,7 @@ class ApiKeys:
         if not user.valid_at(self._now()):
             raise Unauthenticated("the API key has expired or was revoked")
         accounts = None if user.accounts is None else frozenset(user.accounts)
-        return Caller(CallerKind.SERVICE_USER, user.key_id, user.rights, accounts)
+        return Caller(CallerKind.SERVICE_USER, user.key_id, rights_of(user.rights), accounts)
 
     def _looked_up(self, key: str) -> ServiceUser:
         parts = _KEY.fullmatch(key)

@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -36,21 +35,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack
 
 
-def staff_token(stack: Stack, folder: Path) -> Path:
-    """A command that prints a new token, as ``./dev token`` does for the stack it knows."""
-    command = folder / "token"
-    ask = folder / "ask.py"
-    ask.write_text(
-        "from local.clients import Simulator\n"
-        f"print(Simulator({stack.marketplace!r}).administrator_token())\n",
-        encoding="utf-8",
-    )
-    start = f"#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} {ask}\n"
-    command.write_text(start, encoding="utf-8")
-    command.chmod(0o700)
-    return command
-
-
 def run(stack: Stack, folder: Path) -> str:
     """Everything that the guide's commands print."""
     missing = [tool for tool in ("bash", "curl", "jq") if shutil.which(tool) is None]
@@ -62,7 +46,7 @@ def run(stack: Stack, folder: Path) -> str:
         "TMPDIR": str(folder),
         "API": stack.url,
         "MARKET": stack.marketplace,
-        "STAFF_TOKEN": str(staff_token(stack, folder)),
+        "TOKEN": stack.simulator.administrator_token(),
     }
     done = subprocess.run(
         ["bash", str(script)],

@@ -189,3 +189,12 @@ def test_an_outage_of_the_store_is_not_a_wrong_key() -> None:
     bench = Bench(Away())
     with pytest.raises(Unavailable):
         bench.keys.caller(bench.add().key)
+
+
+def test_who_administers_may_also_read_and_report() -> None:
+    bench = Bench()
+    minted = mint("admin", frozenset({Right.BILLING_ADMIN}), None, NOW)
+    bench.users.put(minted.user)
+    caller = bench.keys.caller(minted.key)
+    assert all(caller.may(right) for right in Right)
+    assert not bench.keys.caller(bench.add().key).may(Right.BILLING_READ)
