@@ -59,7 +59,7 @@ def _mostly(*kinds: str) -> Plot:
     }
 
 
-DELAYS: Plot = {**CALM, **_mostly("pause before", "delayed request"), "hours": 48}
+DELAYS: Plot = {**CALM, **_mostly("pause before", "delayed request"), "requests_an_hour": 12.0}
 LOSSES: Plot = {**LATE, **_mostly("lost answer", "crash after")}
 
 

@@ -9,7 +9,7 @@ from tests.simulation.process import Kit
 from tests.simulation.run import play
 from tests.simulation.watch import Violation
 
-SEEDS = 40
+SEEDS = 100
 """Histories in which a fault must show."""
 
 
