@@ -80,18 +80,20 @@ class FollowSubscription:
     ) -> Followed:
         """Bring our record up to date; ``at`` is when the change happened, if it is known.
 
-        A subscription without account is left alone: it was never activated here.
+        A subscription without account is left alone: it was never activated here. Ours is read
+        before theirs, each time anew: what somebody else learnt later is never replaced by what
+        was learnt before.
         """
         account = self._accounts.account_of(subscription)
-        theirs = self._fulfillment.get(subscription)
-        if account is None or theirs is None:
+        if account is None:
             return Followed(subscription, account)
-        now = self._clock.now()
         hint = hint or Hint(at)
         for _ in range(ATTEMPTS):
             stored = self._accounts.load(account)
-            if stored is None:
+            theirs = None if stored is None else self._fulfillment.get(subscription)
+            if stored is None or theirs is None:
                 return Followed(subscription, account)
+            now = self._clock.now()
             record = followed(stored.value, self._observed(stored.value, theirs, now, hint))
             result = self._noted(stored.value, record, subscription, hint.at or now)
             try:

@@ -34,11 +34,15 @@ class SubscriptionQueries:
         return sorted(self.accounts.subscriptions(), key=lambda item: (item[0], item[1].id))
 
     def one(self, id_: SubscriptionId) -> SubscriptionView:
-        """One subscription. Raises ``NotFound``."""
+        """One subscription. Raises ``NotFound``.
+
+        Read in the opposite order of writing (trail, account, operation): an operation that is
+        shown as done is never shown beside the state from before it.
+        """
+        operations = sorted(self.operations.of(id_), key=lambda r: r.received, reverse=True)
         code = self.accounts.account_of(id_)
         stored = None if code is None else self.accounts.load(code)
         sold = stored and subscription_of(stored.value, id_)
         if not sold or code is None:
             raise NotFound(f"there is no subscription {id_}")
-        operations = sorted(self.operations.of(id_), key=lambda r: r.received, reverse=True)
         return SubscriptionView(code, sold, tuple(operations), tuple(self.trail.of(code)))

@@ -97,7 +97,7 @@ class FakeMarketplace(Register):
 
     ``faults`` strike the next calls in order, a ``None`` lets one pass; after them ``decide`` is
     asked with the name of each call. ``held`` are the accepted events, ``calls`` the names of
-    all calls.
+    all calls. ``hesitant``: an answer to an operation takes effect only when its time is over.
     """
 
     def __init__(self, clock: Clock, plans: Sequence[AvailablePlan] = PLANS) -> None:
@@ -107,6 +107,7 @@ class FakeMarketplace(Register):
         self.faults: deque[Fault | None] = deque()
         self.decide: Callable[[str], Fault | None] = lambda _: None
         self.old_accepted_is_duplicate = False
+        self.hesitant = False
 
     def total(self, resource: str, dimension: str) -> Decimal:
         """What the Marketplace bills for a resource's dimension, in units."""
@@ -273,7 +274,7 @@ class FakeMarketplace(Register):
             found = self.operations.get(operation)
             if found is None or found.subscription != self.mine(subscription).seen.id:
                 raise Rejected("there is no such operation", 404)
-            if found.action == "Unsubscribe":
+            if found.action == "Unsubscribe" or self.hesitant:
                 return
             if status is OperationStatus.SUCCESS:
                 self.finish(operation, now)

@@ -11,11 +11,14 @@ from shared.domain.finding import FindingKind
 from shared.domain.ids import AccountCode, PlanCode, SubscriptionId
 from shared.domain.lifecycle.subscription import SubscriptionStatus
 from shared.domain.period import DAY, HOUR
+from shared.ports import Message
+from shared.services import handle_operation
 from shared.services.forward import PAUSES
-from shared.services.handle_operation import HandleOperation
+from shared.services.handle_operation import HandleOperation, Task
 from shared.services.receive_notice import Notice, Received
 from shared.services.set_up import Steps
 from tests.fakes.marketplace import LoseAnswer, LoseRequest
+from tests.services.taps import Call
 from tests.services.world import BASIC, START, TIERED, World, catalog_of
 
 PENDING, SUBSCRIBED, SUSPENDED, UNSUBSCRIBED = SubscriptionStatus
@@ -36,12 +39,16 @@ def notify(world: World, operation: str) -> Received:
     return world.process.receive_notice(Notice(told.id, told.subscription, told.action))
 
 
+def task_of(message: Message) -> Task:
+    task = parse_lifecycle_message(message.body.encode())
+    assert isinstance(task, Task)
+    return task
+
+
 def drain(world: World) -> None:
     """Handle what the queue holds, once each; what is kept back stays for later."""
     for message in world.messages.take("lifecycle"):
-        task = parse_lifecycle_message(message.body.encode())
-        assert not isinstance(task, Forwarding)
-        world.process.handle(task)
+        world.process.handle(task_of(message))
 
 
 def ours(world: World, id_: SubscriptionId) -> object:
@@ -172,6 +179,65 @@ def test_a_reinstatement_is_answered_and_followed(world: World) -> None:
     notify(world, world.marketplace.reinstate(id_))
     drain(world)
     assert ours(world, id_) == (SUBSCRIBED, "standard")
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_nobody_sees_an_operation_done_beside_the_state_before_it(world: World, nth: int) -> None:
+    """Whichever call of the reader the end of the operation comes before."""
+    id_ = bought(world)
+    notify(world, world.marketplace.suspend(id_))
+    drain(world)
+    told = world.marketplace.reinstate(id_)
+    notify(world, told)
+    calls = iter(range(1, 100))
+    ended: list[bool] = []
+
+    def between(_: Call) -> None:
+        if next(calls) == nth:
+            drain(world)
+            ended.append(True)
+
+    world.journal.always = between
+    view = world.process.subscriptions.one(id_)
+    (shown,) = [record for record in view.operations if record.operation.id == told]
+    assert ended
+    assert (view.subscription.status is SUBSCRIBED) or not shown.done
+
+
+def test_what_was_learnt_later_stays(world: World) -> None:
+    """A look that is overtaken, between asking and storing, by one that sees a newer state."""
+    id_ = bought(world)
+    notify(world, world.marketplace.suspend(id_))
+    other = world.boot()
+
+    def overtaken(_: Call) -> None:
+        other.follow(id_)
+        told = world.marketplace.operations[world.marketplace.reinstate(id_)]
+        other.receive_notice(Notice(told.id, told.subscription, told.action))
+        assert other.follow(id_).after is SUBSCRIBED
+
+    world.journal.after("marketplace.get", overtaken)
+    world.process.follow(id_)
+    assert ours(world, id_) == (SUBSCRIBED, "standard")
+
+
+def test_a_reinstatement_that_takes_a_while_is_followed_until_it_is_done(world: World) -> None:
+    """Answered, and for a while neither ended nor in force: it is looked at again."""
+    id_ = bought(world)
+    notify(world, world.marketplace.suspend(id_))
+    drain(world)
+    world.marketplace.hesitant = True
+    notify(world, world.marketplace.reinstate(id_))
+    (first,) = world.messages.take("lifecycle")
+    world.process.handle(task_of(first))
+    assert ours(world, id_) == (SUSPENDED, "standard")
+    (again,) = world.messages.take("lifecycle")
+    assert again.after == handle_operation.PAUSES[0]
+    world.clock.advance(handle_operation.PAUSES[0])
+    world.process.handle(task_of(again))
+    assert ours(world, id_) == (SUBSCRIBED, "standard")
+    assert world.messages.take("lifecycle") == []
+    assert list(world.operations.unfinished()) == []
 
 
 def test_usage_of_a_suspension_is_sent_after_reinstatement(world: World) -> None:
