@@ -1,7 +1,9 @@
 """The catalogue: one versioned document that says what is measured, priced and sold."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import ClassVar
 
 from shared.domain.catalog.aggregation import Aggregation, CompoundAggregation
@@ -20,6 +22,8 @@ from shared.domain.ids import (
     PlanTemplateCode,
     ProductCode,
 )
+from shared.domain.rating.fees import Fee
+from shared.domain.rating.percentage import Percentage
 from shared.domain.wire import WIRE
 
 
@@ -84,8 +88,21 @@ class Catalog:
             own = [a for a in self.aggregations if a.meter == code]
             product = None if meter.product is None else self._products.get(meter.product)
             custom = custom_values(self.organization.custom, product.custom if product else {})
-            known = self._intakes[code] = intake_of(meter, own, custom)
+            known = self._intakes[code] = intake_of(meter, own, custom, self._fees(own))
         return known
+
+    def _fees(self, aggregations: Iterable[Aggregation]) -> Iterable[Fee]:
+        """What prices with bounds per event ask of the events that make these aggregations."""
+        fields = {own.code: own.field for own in aggregations if own.field is not None}
+        templates = (price for template in self.plan_templates for price in template.pricing)
+        prices = chain(templates, (price for plan in self.plans for price in plan.pricing))
+        return dict.fromkeys(
+            Fee(fields[price.aggregation], price.charge)
+            for price in prices
+            if price.aggregation in fields
+            and isinstance(price.charge, Percentage)
+            and price.charge.bounded
+        )
 
     def aggregation(self, code: AggregationCode) -> Aggregation:
         """The simple aggregation of that code. Raises ``NotFound``."""

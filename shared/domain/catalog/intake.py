@@ -9,6 +9,7 @@ from shared.domain.catalog.meter import DerivedField, Meter, fault_of_sign
 from shared.domain.catalog.segment import SegmentKey, key_of
 from shared.domain.errors import FieldError
 from shared.domain.ids import FieldCode
+from shared.domain.rating.fees import Fee
 from shared.domain.usage.aggregate import AggregationType
 from shared.domain.usage.event import DataValue
 from shared.domain.usage.expression import EvaluationError, Expression, compile_expression
@@ -30,7 +31,8 @@ class Intake:
     """What one version of the catalogue makes of a meter's events: a pure function of them.
 
     ``segment_fields`` are all that some aggregation of the meter is segmented by, sorted;
-    ``unique_fields`` those whose different values are counted; ``custom`` what expressions see.
+    ``unique_fields`` those whose different values are counted; ``custom`` what expressions see;
+    ``fees`` what prices with bounds per event need of each.
     """
 
     meter: Meter
@@ -38,13 +40,14 @@ class Intake:
     unique_fields: frozenset[str]
     custom: Mapping[str, DataValue]
     derivations: tuple[_Derivation, ...]
+    fees: tuple[Fee, ...] = ()
 
     def take(self, data: Mapping[str, DataValue]) -> Taken | tuple[FieldError, ...]:
         """The event's usage, or everything that is wrong with it; pointers begin at the event."""
         faults = self.meter.faults_of(data)
         if faults:
             return tuple(FieldError("/data" + f.pointer, f.message) for f in faults)
-        if not self.derivations:
+        if not self.derivations and not self.fees:
             return Taken(data, key_of(self.segment_fields, data))
         errors: list[FieldError] = []
         taken = self._derived(data, errors)
@@ -61,6 +64,7 @@ class Intake:
             set(self.segment_fields) <= set(older.segment_fields)
             and self.unique_fields <= older.unique_fields
             and set(self.formulas()) <= set(older.formulas())
+            and set(self.fees) <= set(older.fees)
         )
 
     def formulas(self) -> Iterable[tuple[object, ...]]:
@@ -87,7 +91,16 @@ class Intake:
                 errors.append(_fault(field, fault))
                 continue
             values[field.code] = made[field.code] = value
-        return Taken(made, key_of(self.segment_fields, made))
+        segment = key_of(self.segment_fields, made)
+        for fee in self.fees:
+            try:
+                amount = fee.of(made)
+            except OverflowError as exc:
+                errors.append(FieldError(f"/data/{fee.field}", str(exc)))
+                continue
+            if amount is not None:
+                made[fee.name] = amount
+        return Taken(made, segment)
 
 
 def _fault(field: DerivedField, message: str) -> FieldError:
@@ -102,7 +115,10 @@ def _fault_of_kind(field: DerivedField, value: DataValue) -> str | None:
 
 
 def intake_of(
-    meter: Meter, aggregations: Sequence[Aggregation], custom: Mapping[str, DataValue]
+    meter: Meter,
+    aggregations: Sequence[Aggregation],
+    custom: Mapping[str, DataValue],
+    fees: Iterable[Fee] = (),
 ) -> Intake:
     """What to do with the events of ``meter``, given the aggregations that work on it.
 
@@ -115,4 +131,4 @@ def intake_of(
         if aggregation.type is AggregationType.UNIQUE and aggregation.field is not None
     )
     derivations = tuple((f, compile_expression(f.expression)) for f in meter.derived_fields)
-    return Intake(meter, tuple(sorted(fields)), unique, custom, derivations)
+    return Intake(meter, tuple(sorted(fields)), unique, custom, derivations, tuple(fees))

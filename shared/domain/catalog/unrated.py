@@ -10,7 +10,6 @@ from shared.domain.catalog.catalog import Catalog
 from shared.domain.catalog.plan import Plan, PlanTemplate, Pricing
 from shared.domain.errors import FieldError
 from shared.domain.rating.custom import Custom
-from shared.domain.rating.percentage import Percentage
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +42,9 @@ def _prices(name: str, wanted: Callable[[Pricing], bool]) -> Callable[[Catalog],
     )
 
 
-def _is_bounded(pricing: Pricing) -> bool:
-    return isinstance(pricing.charge, Percentage) and pricing.charge.bounded
-
-
 UNRATED: tuple[Unrated, ...] = (
     Unrated("a grace in the catalogue", _organization("usageGraceHours", "usage_grace_hours")),
     Unrated("a price in the event", _prices("charge", lambda p: isinstance(p.charge, Custom))),
-    Unrated("a minimum or maximum per event", _prices("charge", _is_bounded)),
 )
 
 

@@ -19,6 +19,7 @@ from shared.domain.catalog.segment import (
 from shared.domain.errors import InvalidInput
 from shared.domain.ids import AggregationCode, MeterCode
 from shared.domain.money import ZERO
+from shared.domain.rating.fees import Fee
 from shared.domain.rating.models import Usage
 from shared.domain.rating.percentage import Percentage, PercentageInput
 from shared.domain.usage.aggregate import aggregate, to_units
@@ -70,7 +71,8 @@ class Quantities:
         """
         measure = self._catalog.measure(pricing.aggregation)
         if isinstance(measure, Aggregation) and isinstance(pricing.charge, Percentage):
-            return _percentage_input(measure, self._partial(measure, pricing.segment))
+            partial = self._partial(measure, pricing.segment)
+            return _percentage_input(measure, pricing.charge, partial)
         return self.units(pricing.aggregation, pricing.segment)
 
     def units(self, code: AggregationCode, segment: Segment | None) -> Decimal:
@@ -143,7 +145,19 @@ def _value(aggregation: Aggregation, partial: Partial) -> Decimal:
     return aggregate(aggregation.type, partial, aggregation.field, aggregation.default_value)
 
 
-def _percentage_input(aggregation: Aggregation, partial: Partial) -> PercentageInput:
-    stats = partial.fields.get(aggregation.field or "")
-    amount = ZERO if stats is None else _value(aggregation, partial)
-    return PercentageInput(amount, 0 if stats is None else stats.count)
+def _percentage_input(
+    aggregation: Aggregation, model: Percentage, partial: Partial
+) -> PercentageInput:
+    stats = None if aggregation.field is None else partial.fields.get(aggregation.field)
+    if aggregation.field is None or stats is None:
+        return PercentageInput(ZERO, 0, ZERO if model.bounded else None)
+    amount = _value(aggregation, partial)
+    if not model.bounded:
+        return PercentageInput(amount, stats.count)
+    fees = partial.fields.get(Fee(aggregation.field, model).name)
+    if fees is None or fees.count < stats.count:
+        raise InvalidInput(
+            f"stored usage of meter {aggregation.meter} lacks fees of events, which a price of "
+            f"aggregation {aggregation.code} needs; it has to be aggregated again"
+        )
+    return PercentageInput(amount, stats.count, fees.total)

@@ -392,10 +392,6 @@ UNRATED_TOO: dict[str, Case] = {
 NOT_RATED: dict[str, tuple[Catalog, str]] = {
     "grace of usage": (organization(usage_grace_hours=5), "/organization/usageGraceHours"),
     "prices in events": (prices(Pricing(TOTAL.code, Custom())), "/plans/0/pricing/0/charge"),
-    "bounds per event": (
-        prices(Pricing(TOTAL.code, Percentage((Share(D(1)),), minimum_per_event=D(1)))),
-        "/plans/0/pricing/0/charge",
-    ),
 }  # fmt: skip
 
 
@@ -457,6 +453,9 @@ RATED = {
     "a free trial": plan(free_trial=FreeTrial(1)),
     "a scheduled charge": plan(charges=(Upfront("a", Due(D(1))),)),
     "billing by quantity": plan(billing=QuantityBilling((dimension("d"),))),
+    "bounds per event": prices(
+        Pricing(TOTAL.code, Percentage((Share(D(1)),), minimum_per_event=D(1)))
+    ),
     "a credit": prices(replace(PRICING, kind=PricingKind.GLOBAL_CREDIT)),
 }
 
