@@ -136,10 +136,11 @@ register_providers() {
     local provider registered
     registered=$(quiet_az provider list --output tsv \
         --query "[?registrationState=='Registered'].namespace")
+    registered=" ${registered//[[:space:]]/ } "
     for provider in Microsoft.App Microsoft.Insights Microsoft.KeyVault \
         Microsoft.ManagedIdentity Microsoft.Network Microsoft.OperationalInsights \
         Microsoft.ServiceBus Microsoft.Storage Microsoft.Web; do
-        ! grep -qix "$provider" <<<"$registered" || continue
+        [[ ${registered,,} != *" ${provider,,} "* ]] || continue
         say "Registering $provider in the subscription"
         quiet_az provider register --namespace "$provider" --wait --output none
     done

@@ -28,6 +28,7 @@ def fail_each_call(azure: Shell, world: Cloud, *arguments: str) -> list[str]:
     the same world as a failure of the call after it, so that is covered too. A world from which
     a second run has completed is not tried again.
     """
+    azure.quick = True
     desk = azure.desk
     faults: list[str] = []
     tried: Cloud | None = None
@@ -57,6 +58,7 @@ def fail_each_call(azure: Shell, world: Cloud, *arguments: str) -> list[str]:
 def fail_call_by_call(azure: Shell, world: Cloud, *arguments: str) -> list[str]:
     """The same in one world: every run loses the answer of the first call that has not lost one
     yet, until a run completes. What went wrong; empty when each run came further."""
+    azure.quick = True
     desk = azure.desk
     desk.cloud = world
     faults: list[str] = []

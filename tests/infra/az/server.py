@@ -9,15 +9,17 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import override
 
 from tests.infra.az.arguments import Misused, split
 from tests.infra.az.cloud import Cloud, Refused
 from tests.infra.az.graph import GraphFault
+from tests.infra.az.interpreter import Interpreter
 from tests.infra.az.query import search, tsv
 
-BIN = Path(__file__).parent / "bin"
+STAND_INS = Path(__file__).parent / "stand_in.sh"
 ROOT = Path(__file__).parents[3]
 
 
@@ -41,6 +43,7 @@ class Desk:
     survivors: set[str] | None = None
     lost: str = ""
     pauses: float = 0
+    interpreter: Interpreter = field(default_factory=Interpreter)
 
     def lose_one_answer(self, survivors: Iterable[str]) -> None:
         """From now on do the first call that is not among ``survivors`` and lose its answer."""
@@ -54,6 +57,8 @@ class Desk:
                 return Answer()
             case "curl":
                 return self._curl(words)
+            case "python3":
+                return Answer(*self.interpreter.run(words[1:], words[0], environment))
             case _:
                 return self._az(words, environment)
 
@@ -134,11 +139,12 @@ class _Handler(socketserver.StreamRequestHandler):
 
 @dataclass(slots=True)
 class Shell:
-    """Runs scripts whose az, curl and sleep are the stand-ins."""
+    """Runs scripts whose az, curl and sleep are the stand-ins, and python3 too when ``quick``."""
 
     desk: Desk
     port: int
     home: Path
+    quick: bool = False
 
     def run(self, *arguments: str, answer: str = "") -> subprocess.CompletedProcess[str]:
         """Run infra/deploy.sh."""
@@ -147,9 +153,10 @@ class Shell:
             python.parent.mkdir()
             python.symlink_to(sys.executable)
         environment = {
+            **_exported_functions(quick=self.quick),
             "AZ_STAND_IN": str(self.port),
             "HOME": str(self.home),
-            "PATH": f"{BIN}:{python.parent}:{os.environ['PATH']}",
+            "PATH": f"{python.parent}:{os.environ['PATH']}",
             "PYTHONDONTWRITEBYTECODE": "1",
             "TMPDIR": str(self.home),
         }
@@ -163,6 +170,20 @@ class Shell:
             timeout=300,
             check=False,
         )
+
+
+@cache
+def _exported_functions(*, quick: bool) -> dict[str, str]:
+    """The stand-ins as bash hands functions on to the scripts that it starts."""
+    forget = "" if quick else "unset -f python3;"
+    listed = subprocess.run(
+        ["bash", "-c", f'source "$0"; {forget} exec env -0', str(STAND_INS)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    pairs = (pair.split("=", 1) for pair in listed.stdout.split("\0") if pair)
+    return {name: value for name, value in pairs if name.startswith("BASH_FUNC_")}
 
 
 @contextmanager
