@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import cast
 
 from shared.api.problem import Response
+from shared.domain.catalog.custom_usage import CUSTOM_METER
 from shared.domain.errors import FieldError, InvalidInput
 from shared.domain.ids import AccountCode, MeterCode, is_code
 from shared.domain.usage.event import (
@@ -26,6 +27,9 @@ MAX_EVENTS = 1_000
 _is_code = lru_cache(maxsize=4_096)(is_code)
 
 _FIELDS = frozenset({"id", "account", "meter", "time", "data", "source"})
+_CUSTOM_DATA = frozenset({"unit", "unitPrice", "currency", "description", "quantity"})
+_CUSTOM_FIELDS = _CUSTOM_DATA | {"billable"}
+_CUSTOM = _CUSTOM_FIELDS | {"id", "account", "time", "source"}
 _CLOUD_FIELDS = frozenset(
     {"specversion", "id", "source", "type", "subject", "time", "data", "datacontenttype"}
 )
@@ -37,12 +41,6 @@ class Refused:
 
     id: str
     errors: tuple[FieldError, ...]
-
-
-def parse_events(document: object) -> list[UsageEvent | Refused]:
-    """The events of a request body, good and bad ones in their order. Raises ``InvalidInput``
-    like ``event_list``."""
-    return [parse_event(event) for event in event_list(document)]
 
 
 def event_list(document: object) -> list[object]:
@@ -68,10 +66,13 @@ def parse_event(raw: object) -> UsageEvent | Refused:
     """One event, or everything that is wrong with it."""
     if not isinstance(raw, dict):
         return Refused("", (FieldError("", "must be an object"),))
+    custom = False
     if "specversion" in raw:
         raw, faults = _from_cloud_event(raw)
     elif raw.keys() <= _FIELDS:
         faults = []
+    elif custom := _is_custom(raw):
+        raw, faults = _from_custom_usage(raw)
     else:
         faults = [FieldError(f"/{n}", "is not a field of an event") for n in raw.keys() - _FIELDS]
     id_ = _text(raw, "id", MAX_ID, faults)
@@ -80,6 +81,8 @@ def parse_event(raw: object) -> UsageEvent | Refused:
     meter = _code(raw, "meter", faults)
     time = _time(raw, faults)
     data = _data(raw, faults)
+    if custom:
+        faults = [_on_top(fault) for fault in faults]
     if faults or time is None:
         return Refused(id_, tuple(faults))
     return UsageEvent(id_, AccountCode(account), MeterCode(meter), time, data, source)
@@ -93,6 +96,30 @@ def _from_cloud_event(raw: dict[str, object]) -> tuple[dict[str, object], list[F
     names = {"subject": "account", "type": "meter"}
     known = {names.get(name, name): raw[name] for name in raw.keys() & _CLOUD_FIELDS}
     return known, faults
+
+
+def _is_custom(raw: object) -> bool:
+    return isinstance(raw, dict) and "specversion" not in raw and bool(raw.keys() & _CUSTOM_FIELDS)
+
+
+def _from_custom_usage(raw: dict[str, object]) -> tuple[dict[str, object], list[FieldError]]:
+    """Usage that names its own unit and price (semantics, rule 28), as usage of its meter."""
+    why = "is not a field of usage that names its own price"
+    faults = [FieldError(f"/{_escaped(name)}", why) for name in raw.keys() - _CUSTOM]
+    data = {name: raw[name] for name in raw.keys() & _CUSTOM_DATA}
+    match raw.get("billable", True):
+        case bool(billable):
+            data["billable"] = str(billable).lower()
+        case _:
+            faults.append(FieldError("/billable", "must be true or false"))
+    known = {name: raw[name] for name in raw.keys() & _FIELDS}
+    return {**known, "meter": CUSTOM_METER, "data": data}, faults
+
+
+def _on_top(fault: FieldError) -> FieldError:
+    """A fault of custom usage, whose fields stand beside the account and not in data."""
+    inside, path = fault.pointer.startswith("/data/"), fault.pointer.removeprefix("/data")
+    return replace(fault, pointer=path) if inside else fault
 
 
 def _text(raw: dict[str, object], name: str, limit: int, faults: list[FieldError]) -> str:
@@ -208,15 +235,20 @@ def ingest(
     service: IngestUsage, document: object, allowed: frozenset[AccountCode] | None
 ) -> list[EventResult]:
     """Hand the good events of a document to the service; results in the document's order."""
-    parsed = parse_events(document)
+    listed = event_list(document)
+    parsed = [parse_event(event) for event in listed]
     events = [event for event in parsed if isinstance(event, UsageEvent)]
     outcomes = iter(service(events, allowed=allowed))
-    return [
-        EventResult(event.id, Outcome.INVALID, event.errors)
-        if isinstance(event, Refused)
-        else next(outcomes)
-        for event in parsed
-    ]
+    results: list[EventResult] = []
+    for raw, event in zip(listed, parsed, strict=True):
+        if isinstance(event, Refused):
+            results.append(EventResult(event.id, Outcome.INVALID, event.errors))
+            continue
+        result = next(outcomes)
+        if result.errors and _is_custom(raw):
+            result = replace(result, errors=tuple(_on_top(fault) for fault in result.errors))
+        results.append(result)
+    return results
 
 
 def results_response(results: Sequence[EventResult]) -> Response:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.domain.account import AccountRecord
+from shared.domain.account import AccountPlan, AccountRecord
 from shared.domain.catalog.catalog import Catalog
 from shared.domain.catalog.timeline import Timeline, VersionHead
 from shared.domain.errors import Unavailable
@@ -23,7 +23,7 @@ MAX_PLACES = 200_000
 class Placement:
     """Where an account's usage is kept, in cells of how many minutes, from when until when.
 
-    What was used before ``ends`` is taken until ``closes``.
+    What was used before ``ends`` is taken until ``closes``; ``plans`` are those attached.
     """
 
     account: AccountCode
@@ -32,6 +32,7 @@ class Placement:
     starts: datetime | None
     ends: datetime | None
     closes: datetime | None
+    plans: tuple[AccountPlan, ...] = ()
 
 
 class Directory:
@@ -67,7 +68,8 @@ class Directory:
         starts = subscription.start if subscription else None
         ends = subscription.end if subscription else None
         closes = None if ends is None else ends + self._grace
-        return Placement(account.code, account.shard, cell_minutes(zone), starts, ends, closes)
+        minutes = cell_minutes(zone)
+        return Placement(account.code, account.shard, minutes, starts, ends, closes, record.plans)
 
     def _payer(self, parent: AccountCode) -> AccountRecord | None:
         found = self._accounts.load(parent)

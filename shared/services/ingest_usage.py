@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 
+from shared.domain.catalog.custom_usage import CUSTOM_METER
 from shared.domain.catalog.intake import Intake, Taken
 from shared.domain.catalog.timeline import Timeline
 from shared.domain.errors import FieldError, Throttled, Unavailable, UpstreamFailure
 from shared.domain.ids import AccountCode, Shard
 from shared.domain.period import DAY, cell_of
+from shared.domain.rating.own_price import fault_of_plans
 from shared.domain.usage.event import (
     ACCEPTED_BACK,
     Outcome,
@@ -159,8 +161,12 @@ class IngestUsage:
         if outside is not None:
             return (FieldError("/time", outside),)
         intake = timeline.intake(event.meter, event.time) if timeline else None
-        if intake is None:
+        if timeline is None or intake is None:
             return _Early(ParkedEvent(event, arrived, f"there is no meter {event.meter}"))
+        if event.meter == CUSTOM_METER:
+            unbilled = fault_of_plans(placement.plans, timeline, event.time)
+            if unbilled is not None:
+                return (FieldError("/data/unitPrice", unbilled),)
         taken = intake.take(event.data)
         if not isinstance(taken, Taken):
             return taken

@@ -8,6 +8,13 @@ from typing import ClassVar
 
 from shared.domain.catalog.aggregation import Aggregation, CompoundAggregation
 from shared.domain.catalog.custom import custom_values
+from shared.domain.catalog.custom_usage import (
+    AGGREGATION,
+    CUSTOM_METER,
+    CUSTOM_USAGE,
+    METER,
+    custom_intake,
+)
 from shared.domain.catalog.intake import Intake, intake_of
 from shared.domain.catalog.meter import Meter
 from shared.domain.catalog.organization import Organization
@@ -79,11 +86,13 @@ class Catalog:
 
     def meter(self, code: MeterCode) -> Meter | None:
         """The meter of that code, or ``None``."""
-        return self._meters.get(code)
+        return self._meters.get(code) or (METER if code == CUSTOM_METER else None)
 
     def intake(self, code: MeterCode) -> Intake | None:
         """What to do with events of a meter, made once; ``None`` for an unknown meter."""
         known = self._intakes.get(code)
+        if known is None and code == CUSTOM_METER:
+            known = self._intakes[code] = custom_intake(self.organization.currencies())
         if known is None and (meter := self._meters.get(code)) is not None:
             own = [a for a in self.aggregations if a.meter == code]
             product = None if meter.product is None else self._products.get(meter.product)
@@ -106,7 +115,7 @@ class Catalog:
 
     def aggregation(self, code: AggregationCode) -> Aggregation:
         """The simple aggregation of that code. Raises ``NotFound``."""
-        found = self._aggregations.get(code)
+        found = self._simple(code)
         if found is None:
             raise NotFound(f"the catalogue has no aggregation {code}")
         return found
@@ -117,7 +126,10 @@ class Catalog:
 
     def find_measure(self, code: AggregationCode) -> Aggregation | CompoundAggregation | None:
         """The simple or compound aggregation of that code, or ``None``."""
-        return self._compounds.get(code) or self._aggregations.get(code)
+        return self._compounds.get(code) or self._simple(code)
+
+    def _simple(self, code: AggregationCode) -> Aggregation | None:
+        return self._aggregations.get(code) or (AGGREGATION if code == CUSTOM_USAGE else None)
 
     def product_of(self, measure: Aggregation | CompoundAggregation) -> ProductCode | None:
         """The product whose plans may price an aggregation; ``None`` when all may."""

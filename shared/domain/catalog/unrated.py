@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from shared.domain.catalog.catalog import Catalog
-from shared.domain.catalog.plan import Plan, PlanTemplate, Pricing
 from shared.domain.errors import FieldError
-from shared.domain.rating.custom import Custom
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,31 +18,14 @@ class Unrated:
     places: Callable[[Catalog], Iterable[str]]
 
 
-def _holders(catalog: Catalog) -> Iterator[tuple[str, Plan | PlanTemplate]]:
-    for index, template in enumerate(catalog.plan_templates):
-        yield f"/planTemplates/{index}", template
-    for index, plan in enumerate(catalog.plans):
-        yield f"/plans/{index}", plan
-
-
 def _organization(name: str, attribute: str) -> Callable[[Catalog], Iterable[str]]:
     return lambda catalog: (
         [f"/organization/{name}"] if getattr(catalog.organization, attribute) is not None else []
     )
 
 
-def _prices(name: str, wanted: Callable[[Pricing], bool]) -> Callable[[Catalog], Iterable[str]]:
-    return lambda catalog: (
-        f"{place}/pricing/{number}/{name}"
-        for place, holder in _holders(catalog)
-        for number, pricing in enumerate(holder.pricing)
-        if wanted(pricing)
-    )
-
-
 UNRATED: tuple[Unrated, ...] = (
     Unrated("a grace in the catalogue", _organization("usageGraceHours", "usage_grace_hours")),
-    Unrated("a price in the event", _prices("charge", lambda p: isinstance(p.charge, Custom))),
 )
 
 

@@ -34,6 +34,7 @@ class BillLine:
     """One line: ``before`` is what it costs, ``paid`` what prepayments and credits paid of it.
 
     Both are in the bill's currency; ``original`` is the amount in the plan's where that differs.
+    Of custom usage ``at`` is when its first event was.
     """
 
     kind: EntryKind
@@ -50,6 +51,7 @@ class BillLine:
     bands: tuple[BandUse, ...] = ()
     original: Decimal | None = None
     trial: bool = False
+    at: datetime | None = None
 
     @property
     def after(self) -> Decimal:
@@ -268,6 +270,7 @@ def _usage_lines(
             segment=segment_text(line.segment),
             bands=line.bands,
             original=own if foreign else None,
+            at=line.at,
         )
 
 

@@ -20,7 +20,8 @@ class LineItem:
     """One line of a bill: ``quantity`` units of an aggregation cost exactly ``amount``.
 
     ``segment`` is the part of the usage that it prices, ``steps`` the way to the amount. Of a
-    ``kind`` that is a credit, the amount pays for other lines.
+    ``kind`` that is a credit, the amount pays for other lines. Of custom usage ``at`` is when
+    its first event was.
     """
 
     aggregation: AggregationCode
@@ -32,6 +33,7 @@ class LineItem:
     segment: Segment | None = None
     steps: PricedLine | None = None
     kind: PricingKind = PricingKind.DEBIT
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from shared.domain.account import AccountPlan, AccountRecord
 from shared.domain.catalog.billing import QuantityBilling
 from shared.domain.catalog.catalog import Catalog
+from shared.domain.catalog.custom_usage import CUSTOM_METER
 from shared.domain.catalog.plan import Pricing, PricingKind
 from shared.domain.catalog.resolve import ResolvedPlan
 from shared.domain.catalog.timeline import Timeline
@@ -15,9 +16,11 @@ from shared.domain.lifecycle.subscription import Subscription
 from shared.domain.money import CONTEXT, ZERO, floor_to, minor_digits
 from shared.domain.period import HOUR, Period, cell_minutes, cell_of, day_of
 from shared.domain.rating.bill import Cut, LineItem, PeriodBill, PeriodRecord, record_key
-from shared.domain.rating.discount import LineTerms, price_line
+from shared.domain.rating.custom import Custom
+from shared.domain.rating.discount import NO_TERMS, LineTerms, price_line
 from shared.domain.rating.draw_down import grants_of
 from shared.domain.rating.locked import LockedBill
+from shared.domain.rating.own_price import custom_lines
 from shared.domain.rating.quantity import Quantities
 from shared.domain.rating.waterfall import Quantity, parts_of
 from shared.domain.rating.windows import Window, bill_period, life_of, sections, windows, zone_of
@@ -108,15 +111,18 @@ def plan_rating(
     bounds = _bounds(payer) | _bounds(record)
     found = [
         Step(window, _known(record, window, changed))
-        for history, plans, wanted in _histories(record, timeline, payer.locked, subscription)
-        for section in sections(replace(record, plans=plans), history, subscription, life)
+        for history, plans, before, wanted in _histories(
+            record, timeline, payer.locked, subscription
+        )
+        for section in sections(replace(record, plans=plans), history, subscription, life, before)
         for window in windows(section, subscription, bounds)
         if wanted(window.whole if payer is record else bill_period(payer, history, window.whole))
     ]
     return tuple(sorted(found, key=lambda step: _place(record, step)))
 
 
-type _History = tuple[Timeline, tuple[AccountPlan, ...], Callable[[Period], bool]]
+type _Plans = tuple[AccountPlan, ...]
+type _History = tuple[Timeline, _Plans, _Plans, Callable[[Period], bool]]
 
 
 def _histories(
@@ -125,20 +131,21 @@ def _histories(
     locked: Iterable[LockedBill],
     subscription: Subscription,
 ) -> Iterator[_History]:
-    """The history of the catalogue that holds for each billing period: what is locked keeps the
-    prices of its time (semantics, rule 19), but for plans that nobody had heard of then."""
+    """The history of the catalogue that holds for each billing period, plans to be rated by it,
+    and those that go before them: what is locked keeps the prices of its time (semantics, rule
+    19), but for plans that nobody had heard of then."""
     frozen: dict[int, set[Period]] = {}
     for bill in locked:
         if bill.subscription == subscription.id:
             frozen.setdefault(bill.version, set()).add(bill.period)
     everywhere = set().union(*frozen.values())
-    yield timeline, record.plans, lambda whole: whole not in everywhere
+    yield timeline, record.plans, (), lambda whole: whole not in everywhere
     for version, periods in frozen.items():
         older = timeline.until(version)
         old = tuple(plan for plan in record.plans if older.knows(plan.plan))
-        yield older, old, periods.__contains__
+        yield older, old, (), periods.__contains__
         new = tuple(plan for plan in record.plans if plan not in old)
-        yield timeline, new, periods.__contains__
+        yield timeline, new, old, periods.__contains__
 
 
 def _place(record: AccountRecord, step: Step) -> tuple[int, datetime]:
@@ -207,7 +214,12 @@ def rate_window(window: Window, usage: Iterable[CellUsage], as_of: datetime) -> 
     """Price one window's usage; cells outside it do not count."""
     span, period = window.span, window.period
     start, end = period.start, period.end
-    cells = [cell for cell in usage if start <= cell.start < end]
+    bears = window.section.bears
+    cells = [
+        cell
+        for cell in usage
+        if start <= cell.start < end and (cell.meter != CUSTOM_METER or bears(cell.start))
+    ]
     ended = as_of >= end
     digits = minor_digits(span.plan.currency)
     quantities, cuts = _measured(window, cells, [at for at in window.cuts if at < as_of], digits)
@@ -250,10 +262,15 @@ def _measured(
 
 
 def _lines(window: Window, quantities: Quantities, *, ended: bool) -> tuple[LineItem, ...]:
-    catalog = window.span.catalog
-    return tuple(
-        _line(pricing, catalog, quantities, window, ended=ended) for pricing in window.pricing()
-    )
+    catalog, terms = window.span.catalog, NO_TERMS
+    lines: list[LineItem] = []
+    for pricing in window.pricing():
+        if isinstance(pricing.charge, Custom):
+            terms = pricing.terms
+        else:
+            lines.append(_line(pricing, catalog, quantities, window, ended=ended))
+    custom = quantities.parts.get(CUSTOM_METER, {})
+    return (*lines, *custom_lines(window, custom, terms, ended=ended))
 
 
 def _quantities(window: Window, quantities: Quantities) -> Iterable[Quantity]:

@@ -1,13 +1,13 @@
 """Windows: the spans of an account's life in which usage is billed at one set of prices."""
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
 from shared.domain.account import AccountPlan, AccountRecord
-from shared.domain.catalog.billing import QuantityBilling
+from shared.domain.catalog.billing import AmountBilling, QuantityBilling
 from shared.domain.catalog.catalog import Catalog
 from shared.domain.catalog.plan import Pricing
 from shared.domain.catalog.resolve import ResolvedPlan
@@ -29,7 +29,8 @@ class Section:
 
     ``active`` may reach into the future, ``until`` is how far it has come. ``begun`` is when the
     attached plan began to count and ``ends`` when it no longer does, if that is known;
-    ``free_until`` is when its trial ends. ``cadence`` has its billing periods.
+    ``free_until`` is when its trial ends. ``cadence`` has its billing periods. In ``ahead`` of it
+    are plans that were attached before it and bear the account's custom usage.
     """
 
     account: AccountCode
@@ -43,6 +44,13 @@ class Section:
     free_until: datetime
     cadence: Cadence
     anchors: "Anchors"
+    ahead: tuple[Period, ...] = ()
+
+    def bears(self, moment: datetime) -> bool:
+        """Whether custom usage of ``moment`` is billed by this plan: by the first attached one
+        that is billed by amount, so that it is billed once."""
+        by_amount = isinstance(self.plan.billing, AmountBilling)
+        return by_amount and not any(moment in taken for taken in self.ahead)
 
     @property
     def plan(self) -> ResolvedPlan:
@@ -141,14 +149,21 @@ def life_of(subscription: Subscription, zone: str, as_of: datetime) -> Period | 
 
 
 def sections(
-    record: AccountRecord, timeline: Timeline, subscription: Subscription, life: Period
+    record: AccountRecord,
+    timeline: Timeline,
+    subscription: Subscription,
+    life: Period,
+    before: Iterable[AccountPlan] = (),
 ) -> Iterator[Section]:
     """Every part of every attached plan, clipped to the attachment and to ``life``.
+
+    Plans of ``before`` bear custom usage before those of ``record`` do.
 
     A part still running ends at its own end, so that its windows keep one name until then. Raises
     ``NotFound`` for a plan that no version of the catalogue has.
     """
     over = life.end if subscription.end == life.end else END
+    ahead = [spell for plan in before for spell in _by_amount(plan, timeline)]
     for attachment in record.plans:
         within = attachment.within(life.end)
         active = within.overlap(life) if within else None
@@ -159,9 +174,21 @@ def sections(
             start, until = max(active.start, span.start), min(active.end, span.end)
             if start < until:
                 part = Period(start, min(span.end, end))
-                yield _section(
+                section = _section(
                     record, attachment, timeline, span, part, until, active.start, end, life
                 )
+                yield replace(section, ahead=tuple(ahead))
+        ahead += _by_amount(attachment, timeline)
+
+
+def _by_amount(attachment: AccountPlan, timeline: Timeline) -> Iterator[Period]:
+    """When an attached plan is billed by amount."""
+    if not timeline.knows(attachment.plan):
+        return
+    for span in timeline.spans(attachment.plan):
+        start, end = max(attachment.start, span.start), min(attachment.end or END, span.end)
+        if isinstance(span.plan.billing, AmountBilling) and start < end:
+            yield Period(start, end)
 
 
 def _section(

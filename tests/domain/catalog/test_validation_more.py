@@ -288,6 +288,9 @@ CASES: dict[str, Case] = {
         prices(replace(PRICING, terms=LineTerms(percent_discount=D(101)))),
         {"/plans/0/pricing/0/terms/percentDiscount": "above 100"},
     ),
+    "a price in the event of what has none": (
+        prices(Pricing(TOTAL.code, Custom())), {"/plans/0/pricing/0/charge": "nothing else"}
+    ),
     "a share of what is no value": (
         prices(Pricing(HALF.code, Percentage((Share(D(1)),)))),
         {"/plans/0/pricing/0/charge": "price a SUM"},
@@ -391,7 +394,6 @@ UNRATED_TOO: dict[str, Case] = {
 }  # fmt: skip
 NOT_RATED: dict[str, tuple[Catalog, str]] = {
     "grace of usage": (organization(usage_grace_hours=5), "/organization/usageGraceHours"),
-    "prices in events": (prices(Pricing(TOTAL.code, Custom())), "/plans/0/pricing/0/charge"),
 }  # fmt: skip
 
 

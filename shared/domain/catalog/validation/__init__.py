@@ -3,6 +3,7 @@
 from itertools import chain, islice
 
 from shared.domain.catalog.catalog import Catalog
+from shared.domain.catalog.custom_usage import CUSTOM_METER, CUSTOM_USAGE
 from shared.domain.catalog.unrated import unrated_faults
 from shared.domain.catalog.validation.aggregations import aggregation_faults, compound_faults
 from shared.domain.catalog.validation.marketplace import marketplace_faults
@@ -14,6 +15,7 @@ from shared.domain.errors import FieldError
 
 __all__ = ["faults_of", "MAX_FAULTS"]
 
+BUILT_IN = "that of custom usage"
 MAX_FAULTS = 500
 """Nobody reads more at once, and finding the nearest name for each takes time."""
 
@@ -23,12 +25,14 @@ def faults_of(catalog: Catalog) -> tuple[FieldError, ...]:
     found = chain(
         organization_faults(catalog),
         code_faults("/products", [p.code for p in catalog.products]),
-        code_faults("/meters", [m.code for m in catalog.meters]),
-        code_faults("/aggregations", [a.code for a in catalog.aggregations]),
+        code_faults("/meters", [m.code for m in catalog.meters], {CUSTOM_METER}, BUILT_IN),
+        code_faults(
+            "/aggregations", [a.code for a in catalog.aggregations], {CUSTOM_USAGE}, BUILT_IN
+        ),
         code_faults(
             "/compoundAggregations",
             [c.code for c in catalog.compound_aggregations],
-            {a.code for a in catalog.aggregations},
+            {CUSTOM_USAGE, *(a.code for a in catalog.aggregations)},
             "an aggregation",
         ),
         code_faults("/planTemplates", [t.code for t in catalog.plan_templates]),

@@ -8,7 +8,8 @@ from shared.domain.catalog.billing import AmountBilling, Billing
 from shared.domain.catalog.catalog import Catalog
 from shared.domain.catalog.charges import Due, Milestone, Recurring, ScheduledCharge
 from shared.domain.catalog.custom import custom_faults
-from shared.domain.catalog.plan import Plan, PlanTemplate, Pricing, PricingKey
+from shared.domain.catalog.custom_usage import AGGREGATION, CUSTOM_USAGE
+from shared.domain.catalog.plan import Plan, PlanTemplate, Pricing, PricingKey, PricingKind
 from shared.domain.catalog.segment import segment_text
 from shared.domain.catalog.validation.organization import currency_faults
 from shared.domain.catalog.validation.references import code_faults, unknown
@@ -16,6 +17,7 @@ from shared.domain.errors import FieldError
 from shared.domain.ids import AggregationCode, ProductCode
 from shared.domain.money import ONE
 from shared.domain.rating.charge import price_faults
+from shared.domain.rating.custom import Custom
 from shared.domain.rating.discount import terms_faults
 from shared.domain.rating.models import faults as charge_faults
 from shared.domain.rating.percentage import Percentage
@@ -54,7 +56,8 @@ def plan_faults(catalog: Catalog) -> Iterator[FieldError]:
 
 def _measures(catalog: Catalog) -> Measures:
     simple: Measures = {a.code: a for a in catalog.aggregations}
-    return simple | {c.code: c for c in catalog.compound_aggregations}
+    built_in: Measures = {CUSTOM_USAGE: AGGREGATION}
+    return built_in | simple | {c.code: c for c in catalog.compound_aggregations}
 
 
 def _template_reference_faults(place: str, plan: Plan, catalog: Catalog) -> Iterator[FieldError]:
@@ -187,6 +190,22 @@ def _measure_faults(
     if isinstance(pricing.charge, Percentage) and not _is_plain_sum(measure):
         message = "PERCENTAGE takes a share of a measured value; price a SUM that is not converted"
         yield FieldError(f"{pointer}/charge", message)
+    yield from _custom_faults(pointer, pricing, measure)
+
+
+def _custom_faults(
+    pointer: str, pricing: Pricing, measure: Aggregation | CompoundAggregation
+) -> Iterator[FieldError]:
+    """CUSTOM and custom usage belong together; a plan names them only to give them terms."""
+    custom = isinstance(pricing.charge, Custom)
+    if custom is not (measure is AGGREGATION):
+        message = f"CUSTOM is the price of {CUSTOM_USAGE}, the usage that names its own, and of "
+        yield FieldError(f"{pointer}/charge", f"{message}nothing else")
+    elif custom and pricing.kind is not PricingKind.DEBIT:
+        yield FieldError(f"{pointer}/kind", "custom usage is charged; leave kind out")
+    if custom and pricing.terms.minimum is not None:
+        message = "without usage there is no line that it could be added to; use minimumSpend"
+        yield FieldError(f"{pointer}/terms/minimum", message)
 
 
 def _exist(catalog: Catalog, *products: ProductCode | None) -> bool:
