@@ -80,7 +80,10 @@ class TokenSource(Protocol):
     """Where a transport gets its bearer token."""
 
     def bearer(self) -> str:
-        """A token that is valid for some minutes. Raises ``UpstreamFailure``."""
+        """A token that is valid for some minutes.
+
+        Raises ``UpstreamFailure`` with a message that may be logged.
+        """
         ...
 
     def forget(self, token: str) -> None:

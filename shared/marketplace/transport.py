@@ -163,7 +163,7 @@ class Transport:
 
 def _without_token(error: UpstreamFailure) -> NotSent:
     status = f" ({error.status})" if isinstance(error, Rejected) else ""
-    return NotSent(f"no token: {error.code}{status}")
+    return NotSent(f"no token: {error}{status}")
 
 
 def _outcome(response: requests.Response, body: bytes) -> Outcome:

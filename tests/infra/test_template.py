@@ -218,15 +218,6 @@ def test_functions_that_an_alert_watches_are_all_that_no_request_waits_for() -> 
     assert watched == set(re.findall(triggers, sources))
 
 
-def test_messages_of_identity_trouble_are_those_of_the_code() -> None:
-    query = MODULES["alerts.bicep"]
-    phrases = re.search(r"has_any \((\"Entra.+?)\)", query)
-    assert phrases
-    tokens = (ROOT / "shared" / "marketplace" / "tokens.py").read_text()
-    for phrase in re.findall(r'"([^"]+)"', phrases[1]):
-        assert phrase in tokens, phrase
-
-
 def test_every_alert_has_its_section_in_the_runbook() -> None:
     names = re.findall(r"^    name: '([\w-]+)'$", MODULES["alerts.bicep"], re.MULTILINE)
     runbook = (ROOT / "docs" / "runbook.md").read_text()

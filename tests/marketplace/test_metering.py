@@ -250,5 +250,5 @@ def test_without_a_connection_nothing_was_recorded(stub: Stub) -> None:
             raise Unavailable("Entra is away")
 
     metering = MarketplaceMetering(Transport(stub.url, NoTokens()))
-    assert metering.send([ONE]) == [Refused("not sent: no token: unavailable")]
+    assert metering.send([ONE]) == [Refused("not sent: no token: Entra is away")]
     assert stub.asked == []

@@ -112,9 +112,9 @@ def test_a_refused_connection_was_never_sent() -> None:
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (Unavailable("secret"), "no token: unavailable"),
-        (Throttled("secret", 5), "no token: throttled"),
-        (Rejected("secret", 401), "no token: rejected (401)"),
+        (Unavailable("Entra did not answer"), "no token: Entra did not answer"),
+        (Throttled("Entra is throttling", 5), "no token: Entra is throttling"),
+        (Rejected("Entra refused a token", 401), "no token: Entra refused a token (401)"),
     ],
 )
 def test_without_a_token_nothing_is_sent(stub: Stub, error: Exception, reason: str) -> None:

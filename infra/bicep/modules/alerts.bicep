@@ -36,9 +36,9 @@ var rules = [
   }
   {
     name: 'runs-missing'
-    text: 'A shard has had no complete hourly run for three hours.'
+    text: 'A shard has had no hourly run for three hours, or there was none at all.'
     severity: 1
-    query: '${lines}shard_run " | extend shard = extract(@"shard=(\\d+)", 1, Message) | summarize last = max(TimeGenerated) by shard | where last < ago(3h)'
+    query: 'let runs = ${lines}shard_run " | extend shard = extract(@"shard=(\\d+)", 1, Message); union (runs | summarize seen = max(TimeGenerated) by shard), (runs | summarize seen = max(TimeGenerated)) | where isnull(seen) or seen < ago(3h)'
     frequency: 'PT1H'
     window: 'P2D'
     threshold: 0
@@ -62,6 +62,15 @@ var rules = [
     threshold: 0
   }
   {
+    name: 'subscriptions'
+    text: 'A purchase waits for its buyer, or a customer is unknown here or has no price: nothing is billed for it.'
+    severity: 2
+    query: '${lines}subscriptions_reconciled " | where toint(extract(@"findings=(\\d+)", 1, Message)) > 0'
+    frequency: 'PT1H'
+    window: 'PT2H'
+    threshold: 0
+  }
+  {
     name: 'webhook-rejections'
     text: 'Notices to the webhook were refused again and again: Partner Center may be set up for another application.'
     severity: 2
@@ -74,7 +83,7 @@ var rules = [
     name: 'submissions-refused'
     text: 'The Marketplace has refused submissions or given no answer for two hours, and accepted none.'
     severity: 1
-    query: '${lines}shard_run " | summarize bad = countif(Message has_any ("refused", "unknown")), good = countif(Message has "accepted") | where bad > 0 and good == 0'
+    query: '${lines}shard_run " | extend answers = extract(@"answers=""((?:[^""\\\\]|\\\\.)*)""", 1, Message) | summarize bad = countif(answers has_any ("refused", "unknown")), good = countif(answers has "accepted") | where bad > 0 and good == 0'
     frequency: 'PT1H'
     window: 'PT2H'
     threshold: 0
