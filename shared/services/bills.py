@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from shared.domain.audit import AuditEntry
 from shared.domain.catalog.organization import BillNumber, Organization
 from shared.domain.errors import ConcurrentUpdate, Conflict, NotFound
-from shared.domain.ids import AccountCode, is_code
+from shared.domain.ids import AccountCode, SubscriptionId, is_code
 from shared.domain.period import Frequency, Period
 from shared.domain.rating.account_bill import (
     Bill,
@@ -114,6 +114,8 @@ class ManageBills:
         self._mend(stored.value.account)
         bill = stored.value
         for new in self._composed(bill.account, now, lambda p: p == bill.period):
+            if new.id != id_:
+                continue
             again = bill.recalculated(new)
             self.bills.put(again, stored.etag)
             return again
@@ -123,18 +125,28 @@ class ManageBills:
     def _composed(
         self, account: AccountCode, now: datetime, wanted: Callable[[Period], bool]
     ) -> Iterator[Bill]:
-        """Bills of the wanted periods that are not locked. Usage is read for these only, and what
-        is known of other periods is believed."""
-        known = self.rate_account.preview(account, now).statement
-        periods = [period for period in known.wholes() if wanted(period)] if known else []
-        if not periods:
-            return
-        span = Period(periods[0].start, max(period.end for period in periods))
-        lined = self.rate_account.preview(account, now, span).statement
-        if lined is not None:
-            for period in lined.wholes():
-                if wanted(period):
-                    yield compose(lined, period, self._zone(lined), now)
+        """Bills of the wanted periods that are not locked, of every subscription that the account
+        has had. Usage is read for these only, and what is known of other periods is believed."""
+        for subscription in self._subscriptions(account):
+            known = self.rate_account.preview(account, now, None, subscription).statement
+            periods = [period for period in known.wholes() if wanted(period)] if known else []
+            if not periods:
+                continue
+            span = Period(periods[0].start, max(period.end for period in periods))
+            lined = self.rate_account.preview(account, now, span, subscription).statement
+            if lined is not None:
+                for period in lined.wholes():
+                    if wanted(period):
+                        yield compose(lined, period, self._zone(lined), now)
+
+    def _subscriptions(self, account: AccountCode) -> list[SubscriptionId]:
+        """Those that the account is billed through, its parent's if it has one."""
+        record = self.rate_account.find(account)
+        if record is not None and record.account.parent is not None:
+            record = self.rate_account.find(record.account.parent)
+        if record is None:
+            raise NotFound(f"there is no account {account}")
+        return [subscription.id for subscription in record.subscriptions]
 
     def _stored(self, bill: Bill, now: datetime) -> Bill:
         for _ in range(ATTEMPTS):

@@ -1,17 +1,19 @@
 """Rates one account: its partition, its folded usage and the catalogue become totals."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from shared.domain.account import AccountRecord
+from shared.domain.catalog.timeline import Timeline
 from shared.domain.errors import NotFound
-from shared.domain.ids import AccountCode, Shard
+from shared.domain.ids import AccountCode, Shard, SubscriptionId
 from shared.domain.lifecycle.agenda import ceil_hour, next_look
 from shared.domain.lifecycle.subscription import Subscription
 from shared.domain.metering.ledger import LedgerKey
 from shared.domain.period import Period
+from shared.domain.rating.locked import drawn
 from shared.domain.rating.rate import Rated, Step, plan_rating, rate, usage_span
 from shared.domain.rating.statement import Member, Statement, state
 from shared.domain.rating.totals import totals
@@ -33,13 +35,15 @@ class AccountTotals:
 
 @dataclass(slots=True)
 class Family:
-    """An account that is billed with its children: what was read of them, changed hours, and a
-    span to be rated from usage whatever is known of it."""
+    """An account that is billed with its children: what was read of them, changed hours, a span
+    to be rated from usage whatever is known of it, and the subscription to be rated: the newest,
+    unless told."""
 
     root: AccountCode
     known: dict[AccountCode, AccountRecord] = field(default_factory=dict)
     hours: dict[AccountCode, Collection[datetime]] = field(default_factory=dict)
     anew: Period | None = None
+    subscription: SubscriptionId | None = None
 
 
 class RateAccount:
@@ -72,7 +76,11 @@ class RateAccount:
         return AccountTotals(family.root, None, {}, None, None)
 
     def preview(
-        self, account: AccountCode, now: datetime, anew: Period | None = None
+        self,
+        account: AccountCode,
+        now: datetime,
+        anew: Period | None = None,
+        subscription: SubscriptionId | None = None,
     ) -> AccountTotals:
         """The same from usage as folded so far; nothing is written. Raises ``NotFound``.
 
@@ -82,7 +90,7 @@ class RateAccount:
         record = self.find(account)
         if record is None or self._catalogs.timeline() is None:
             raise NotFound(f"there is no account {account}")
-        family = Family(record.account.root, {account: record}, {}, anew)
+        family = Family(record.account.root, {account: record}, {}, anew, subscription)
         rated = self._rate(record.account.shard, family, now)
         return rated.totals if rated else AccountTotals(account, None, {}, None, None)
 
@@ -95,6 +103,28 @@ class RateAccount:
         timeline = self._catalogs.timeline()
         if timeline is None:
             raise NotFound("there is no catalogue yet")
+        places = [s.id for s in records[0].subscriptions]
+        place = places.index(family.subscription) + 1 if family.subscription else len(places)
+        used: Mapping[str, Decimal] = drawn(records[0].locked)
+        if any(record.prepayments or record.credits for record in records):
+            for n in range(1, place):
+                earlier = self._stated(
+                    shard, _until(records, n), timeline, now, Family(family.root), used
+                )
+                used = earlier.statement.drawn.used if earlier.statement else used
+        return self._stated(shard, _until(records, place), timeline, now, family, used)
+
+    def _stated(
+        self,
+        shard: Shard,
+        records: Sequence[AccountRecord],
+        timeline: Timeline,
+        now: datetime,
+        family: Family,
+        used: Mapping[str, Decimal],
+    ) -> "_Rated":
+        """Rate the newest subscription of the first of ``records``, of whose grants ``used`` is
+        gone."""
         payer = records[0]
         subscription = payer.subscription
         members: list[tuple[AccountRecord, Rated]] = []
@@ -108,16 +138,15 @@ class RateAccount:
             if subscription is not None:
                 members.append((record, rate(subscription, steps, folded.cells(), now)))
         look = next_look(payer, planned, now, self._grace)
+        root = payer.account.code
         if subscription is None:
-            return _Rated(AccountTotals(family.root, None, {}, look, None), ())
+            return _Rated(AccountTotals(root, None, {}, look, None), ())
         owing = [Member(record, rated.periods) for record, rated in members]
-        statement = state(owing, subscription, timeline, now, payer.locked)
+        statement = state(owing, subscription, timeline, now, payer.locked, used)
         if statement.next_due is not None:
             look = min(ceil_hour(statement.next_due), look or datetime.max.replace(tzinfo=UTC))
         units = totals(statement)
-        return _Rated(
-            AccountTotals(family.root, subscription, units, look, statement), tuple(members)
-        )
+        return _Rated(AccountTotals(root, subscription, units, look, statement), tuple(members))
 
     def _records(self, family: Family) -> list[AccountRecord]:
         """The payer, then its children in their order; empty for an account that is unknown."""
@@ -140,6 +169,18 @@ class RateAccount:
 class _Rated:
     totals: AccountTotals
     members: tuple[tuple[AccountRecord, Rated], ...]
+
+    @property
+    def statement(self) -> Statement | None:
+        """What is owed."""
+        return self.totals.statement
+
+
+def _until(records: Sequence[AccountRecord], place: int) -> list[AccountRecord]:
+    """A family as it was with so many subscriptions of the one that pays. Grants that earlier
+    ones drew on are drawn in their order, so that none pays more than it holds."""
+    payer = records[0]
+    return [replace(payer, subscriptions=payer.subscriptions[:place]), *records[1:]]
 
 
 def _lined(steps: Sequence[Step], anew: Period | None) -> Sequence[Step]:

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,8 @@ from shared.domain.account import Account, AccountPlan, AccountRecord
 from shared.domain.catalog.organization import BillNumber
 from shared.domain.errors import Conflict, IllegalTransition, InvalidInput, NotFound
 from shared.domain.grants import Credit
-from shared.domain.ids import AccountCode, PlanCode, shard_of
+from shared.domain.ids import AccountCode, PlanCode, SubscriptionId, shard_of
+from shared.domain.lifecycle.subscription import PlanSpell, SubscriptionStatus
 from shared.domain.period import Frequency
 from shared.domain.rating.account_bill import Bill, BillStatus
 from shared.domain.rating.entry import EntryKind
@@ -268,6 +270,68 @@ def test_a_family_has_one_bill() -> None:
     (bill,) = make(world, parent)
     assert bill.by_account() == {parent: 1, child: 3}
     assert bill.children == (child,)
+
+
+# --- an account that comes back
+
+
+def returned(*, locked: bool, **grants: Any) -> tuple[World, AccountCode]:  # noqa: ANN401 - fields
+    """A customer who used 1,000 tokens, left on 10 March, came back on the 12th, and used 300."""
+    world = World()
+    code = customer(world, "acme")
+    world.change(code, **grants)
+    world.clock.at = MARCH_5
+    world.use(code, 1_000)
+    world.next_run()
+    record = world.record(code)
+    end, back = datetime(2026, 3, 10, tzinfo=UTC), datetime(2026, 3, 12, tzinfo=UTC)
+    over = replace(record.subscriptions[0], end=end, status=SubscriptionStatus.UNSUBSCRIBED)
+    plans = (replace(record.plans[0], end=end),)
+    world.change(code, subscriptions=(over,), plans=plans)
+    world.clock.at = end + timedelta(days=1)
+    world.run()
+    if locked:
+        settle(world, make(world, code)[0])
+    spells = (PlanSpell("standard", back),)
+    new = replace(
+        over, id=SubscriptionId("again"), spells=spells, start=back, end=None,
+        status=SubscriptionStatus.SUBSCRIBED,
+    )  # fmt: skip
+    again = AccountPlan("again.1", PlanCode("basic"), back)
+    world.change(code, subscriptions=(over, new), plans=(*plans, again))
+    world.process = world.boot()
+    world.clock.at = back + timedelta(days=3)
+    world.use(code, 300)
+    world.next_run()
+    world.clock.at = APRIL
+    world.run()
+    return world, code
+
+
+@pytest.mark.parametrize("locked", [False, True])
+def test_each_subscription_of_a_month_has_its_bill(locked: bool) -> None:
+    world, code = returned(locked=locked)
+    made = make(world, code)
+    assert [bill.total for bill in made] == ([3] if locked else [10, 3])
+    assert [bill.id for bill in world.process.bills.find(code)] == [
+        "acme.202603010000.202604010000",
+        "acme.202603120000.202604010000",
+    ]
+    assert [bill.total for bill in world.process.bills.find(code)] == [10, 3]
+    assert world.process.bills.recalculate(made[-1].id).total == 3
+    assert make(world, code) == made
+
+
+@pytest.mark.parametrize("locked", [False, True])
+def test_a_credit_that_one_subscription_used_does_not_pay_for_the_next(
+    locked: bool,
+) -> None:
+    gift = Credit("gift", Decimal(11), datetime(2026, 3, 1, tzinfo=UTC))
+    world, code = returned(locked=locked, credits=(gift,))
+    units = world.process.rate_account.preview(code, world.clock.now()).units
+    assert list(units.values()) == [200], "11 were given, 10 of them were gone"
+    make(world, code)
+    assert [bill.total for bill in world.process.bills.find(code)] == [0, 2]
 
 
 # --- jobs

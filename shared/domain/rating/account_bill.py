@@ -6,10 +6,12 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from shared.domain.account import AccountRecord
 from shared.domain.catalog.plan import PricingKind
 from shared.domain.catalog.segment import segment_text
 from shared.domain.errors import Conflict, IllegalTransition
 from shared.domain.ids import AccountCode, PlanCode, ProductCode
+from shared.domain.lifecycle.subscription import Subscription
 from shared.domain.money import CONTEXT, ZERO, minor_digits, round_half_up
 from shared.domain.period import Frequency, Period
 from shared.domain.rating.bill import PeriodBill
@@ -146,9 +148,13 @@ class Bill:
             raise IllegalTransition(f"bill {self.id} is locked")
 
 
-def bill_id(account: AccountCode, period: Period) -> str:
-    """The id of an account's bill of a billing period."""
-    return f"{account}.{period.start:%Y%m%d%H%M}.{period.end:%Y%m%d%H%M}"
+def bill_id(payer: AccountRecord, subscription: Subscription, period: Period) -> str:
+    """The id of an account's bill of a billing period. One that begins in the middle of it, with
+    a later subscription, has a bill of its own beside that of the one before."""
+    start = period.start
+    if subscription.start is not None and subscription.id != payer.subscriptions[0].id:
+        start = max(start, subscription.start)
+    return f"{payer.account.code}.{start:%Y%m%d%H%M}.{period.end:%Y%m%d%H%M}"
 
 
 def account_of_bill(id_: str) -> AccountCode:
@@ -163,7 +169,7 @@ def compose(statement: Statement, period: Period, zone: str, now: datetime) -> B
     """
     payer = statement.members[0].record
     entries, draws = statement.of(period)
-    id_ = bill_id(payer.account.code, period)
+    id_ = bill_id(payer, statement.subscription, period)
     keys = {entry.key: entry for entry in entries if entry.kind is EntryKind.USAGE}
     windows = {
         key: rated

@@ -100,10 +100,12 @@ def state(
     timeline: Timeline,
     as_of: datetime,
     locked: Iterable[LockedBill] = (),
+    used: Mapping[str, Decimal] | None = None,
 ) -> Statement:
     """What a family owes at ``as_of``; the first of ``members`` is the one that pays.
 
-    Raises ``InvalidInput`` when an exchange rate is missing.
+    ``used`` is what each prepayment and credit has paid elsewhere: on ``locked`` bills, unless
+    told. Raises ``InvalidInput`` when an exchange rate is missing.
     """
     payer = members[0].record
     organization = timeline.at(as_of).organization
@@ -121,7 +123,8 @@ def state(
         *(grant for each in owed for grant in each.usage_credits()),
     ]
     digits = minor_digits(currency)
-    drawdown = draw_down(sorted([*kept, *adjusted], key=in_order), grants, drawn(frozen), digits)
+    gone = drawn(frozen) if used is None else used
+    drawdown = draw_down(sorted([*kept, *adjusted], key=in_order), grants, gone, digits)
     wholes = {entry.whole for entry in drawdown.entries}
     zone = zone_of(payer, timeline.at(as_of))
     return Statement(
