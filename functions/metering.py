@@ -31,12 +31,15 @@ def hourly(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the binding need
     arg_name="message", queue_name="metering", connection="ServiceBus"
 )
 def run_shard(message: func.ServiceBusMessage) -> None:
-    """Handle one shard: its hourly run, or its bills where the message asks for them."""
+    """Handle one shard: its hourly run, or its bills where the message asks for them; or go on
+    with the parked events of an account."""
     from shared.api.metering import report_run
 
     order = json.loads(message.get_body())
     if "bills" in order:
         app().run_bills.take(order)
+    elif "parked" in order:
+        app().replay_parked.take(order)
     else:
         report_run(app().run_shard(order["shard"]))
 

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from shared.services.forward import Forward
     from shared.services.handle_operation import HandleOperation
     from shared.services.ingest_usage import IngestUsage
+    from shared.services.parked import ParkedInput
     from shared.services.publisher_actions import PublisherActions
     from shared.services.queries import Queries
     from shared.services.rate_account import RateAccount
@@ -258,14 +259,21 @@ class App:
         """Takes usage from the queue."""
         from shared.services.take_message import TakeMessage
 
-        return TakeMessage(self.ingest, self._refusals, self.clock, time.sleep)
+        return TakeMessage(self.ingest, self._refusals, self._messages, self.clock, time.sleep)
 
     @cached_property
     def replay_parked(self) -> ReplayParked:
         """Tries parked events again."""
         from shared.services.replay_parked import ReplayParked
 
-        return ReplayParked(self._parking, self.ingest, self.clock)
+        return ReplayParked(self._parking, self.ingest, self._messages, self.clock)
+
+    @cached_property
+    def parked_input(self) -> ParkedInput:
+        """Shows and drops parked and refused input."""
+        from shared.services.parked import ParkedInput
+
+        return ParkedInput(self._parking, self._refusals, self.clock, self._chronicle)
 
     @cached_property
     def _fold(self) -> Fold:
@@ -611,8 +619,6 @@ class App:
             self._accounts,
             self._ledger,
             self._catalogs,
-            self._parking,
-            self._refusals,
             self._findings,
             self._rate_account,
             self.clock,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from typing import Protocol
 
 from shared.domain.account import Account, AccountRecord
@@ -501,33 +502,88 @@ class Catalogs(Protocol):
 # --- parked input --------------------------------------------------------------------------
 
 
+type ParkedPlace = tuple[date, EventKey]
+"""Where a parked event stands among those of its account: they are in this order."""
+
+
 @dataclass(frozen=True, slots=True)
 class ParkedEvent:
-    """An event that could not be used yet, when it arrived, and why."""
+    """An event that could not be used yet, when it arrived, and why.
+
+    ``stranger`` when there was no account of its code then.
+    """
 
     event: UsageEvent
     received: datetime
     reason: str
+    stranger: bool = False
+
+    @property
+    def place(self) -> ParkedPlace:
+        """Where it stands among its account's."""
+        return (self.event.day, self.event.key)
+
+
+@dataclass(frozen=True, slots=True)
+class ParkingLimits:
+    """How many parked events are kept. They wait for something that is missing, so whoever may
+    send usage could otherwise fill the storage, under codes that nobody will ever use.
+
+    ``per_account`` of one account code: several days of a customer that reports every minute,
+    and no more than a few seconds' work for a replay. ``strangers`` codes without an account and
+    ``events_of_strangers`` events of such codes, of each shard: room for a publisher that sends
+    before it creates thousands of accounts, and an end for one that invents codes, whose events
+    the hourly run then finds within a minute and never reads. Accounts that exist are made by
+    people, so only the first limit is theirs. A shard keeps the last two to some seconds' input.
+    """
+
+    per_account: int = 10_000
+    strangers: int = 1_000
+    events_of_strangers: int = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The event is parked now."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptBefore:
+    """An event of that identity was parked already, with a payload of this hash."""
+
+    payload_hash: str
+
+
+class NoRoom(StrEnum):
+    """The event is not kept: so many others are, of its account or of unknown accounts."""
+
+    ACCOUNT = "account"
+    STRANGERS = "strangers"
+
+
+type ParkAnswer = Kept | KeptBefore | NoRoom
 
 
 class Parking(Protocol):
-    """Input kept until it can be used."""
+    """Input kept until it can be used, within ``ParkingLimits``."""
 
-    def park(self, events: Sequence[ParkedEvent]) -> list[str | None]:
-        """Store each unless its identity is parked already; answers for each the payload hash
-        it found there, ``None`` when it was stored now."""
+    def park(self, events: Sequence[ParkedEvent]) -> list[ParkAnswer]:
+        """Store each unless its identity is parked already or there is no room for it. What is
+        parked already needs no room."""
         ...
 
-    def accounts(self) -> set[AccountCode]:
-        """Accounts that have parked events."""
+    def accounts(self) -> dict[AccountCode, int]:
+        """Accounts that have parked events, and how many."""
         ...
 
-    def of_account(self, account: AccountCode) -> Iterable[ParkedEvent]:
-        """An account's parked events."""
+    def of_account(
+        self, account: AccountCode, after: ParkedPlace | None = None
+    ) -> Iterable[ParkedEvent]:
+        """An account's parked events in the order of their places, from behind ``after`` on."""
         ...
 
-    def drop(self, parked: ParkedEvent) -> None:
-        """Forget an event that has been stored or refused; missing is fine."""
+    def drop(self, parked: Sequence[ParkedEvent]) -> None:
+        """Forget events that have been stored or are not wanted; missing ones are fine."""
         ...
 
 
@@ -551,8 +607,8 @@ class Refusals(Protocol):
         """Store each; one that is kept already stays as it is."""
         ...
 
-    def all(self) -> Iterable[RefusedInput]:
-        """Everything kept, in no particular order."""
+    def all(self, after: str = "") -> Iterable[RefusedInput]:
+        """Everything kept with an id greater than ``after``, in the order of ids."""
         ...
 
     def drop(self, id_: str) -> None:

@@ -23,6 +23,8 @@ from shared.domain.usage.event import (
 from shared.services.ingest_usage import EventResult, IngestUsage
 
 MAX_EVENTS = 1_000
+ROOM_AFTER = 60
+"""Seconds after which there may be room to park an event: people have to do something first."""
 
 _is_code = lru_cache(maxsize=4_096)(is_code)
 
@@ -226,6 +228,8 @@ def results_body(results: Sequence[EventResult]) -> str:
             item["errors"] = [
                 {"pointer": error.pointer, "message": error.message} for error in result.errors
             ]
+        if result.retry:
+            item["retry"] = True
         listed.append(item)
     totals: dict[str, object] = {outcome.value: count for outcome, count in counts.items()}
     return json.dumps({**totals, "results": listed}, ensure_ascii=False)
@@ -252,6 +256,10 @@ def ingest(
 
 
 def results_response(results: Sequence[EventResult]) -> Response:
-    """202 when at least one event is kept, 400 when none was usable."""
-    kept = any(result.outcome is not Outcome.INVALID for result in results)
-    return Response(202 if kept else 400, results_body(results))
+    """202 when at least one event is kept; otherwise 503 when one may be kept later, or 400."""
+    body = results_body(results)
+    if any(result.outcome is not Outcome.INVALID for result in results):
+        return Response(202, body)
+    if any(result.retry for result in results):
+        return Response(503, body, {"Retry-After": str(ROOM_AFTER)})
+    return Response(400, body)

@@ -9,6 +9,7 @@ from shared.domain.ids import AccountCode
 from shared.domain.lifecycle.subscription import SubscriptionStatus
 from shared.ports import Accounts, Clock, Parking
 from shared.services.chronicle import Chronicle
+from shared.services.parked import drop_all
 
 KEPT = timedelta(days=7)
 """A customer's data is kept at least this long after the end (pc-saas-fulfillment-life-cycle)."""
@@ -47,6 +48,5 @@ class EraseAccount:
         self.chronicle.did(code, now, actor, "account.erased")
         if record != stored.value:
             self.accounts.save(record, stored.etag)
-        for parked in list(self.parking.of_account(code)):
-            self.parking.drop(parked)
+        drop_all(self.parking, code)
         return record

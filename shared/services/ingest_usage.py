@@ -20,7 +20,17 @@ from shared.domain.usage.event import (
     fault_of_time,
     payload_hash,
 )
-from shared.ports import Clock, EventRow, ParkedEvent, Parking, PartialKey
+from shared.ports import (
+    Clock,
+    EventRow,
+    Kept,
+    KeptBefore,
+    NoRoom,
+    ParkAnswer,
+    ParkedEvent,
+    Parking,
+    PartialKey,
+)
 from shared.services.directory import CatalogCache, Directory, Placement
 from shared.services.usage_writer import Entry, Stored, UsageWriter
 
@@ -36,15 +46,31 @@ MAX_PAYLOAD = 16_000
 REUSED_ID = FieldError("/id", "was used before, on the same day, with a different payload")
 TOO_LARGE = FieldError("/data", "the event is too large to store")
 FOREIGN_ACCOUNT = FieldError("/account", "is not one this caller may report for")
+NO_ROOM = {
+    NoRoom.ACCOUNT: FieldError(
+        "/account",
+        "has as many parked events as are kept; this one is not kept: create what they wait for, "
+        "then send it again",
+    ),
+    NoRoom.STRANGERS: FieldError(
+        "/account",
+        "is unknown, and as many events of unknown accounts are parked as are kept; this one is "
+        "not kept: create the account, then send it again",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class EventResult:
-    """What became of one event; ``errors`` are relative to it."""
+    """What became of one event; ``errors`` are relative to it.
+
+    ``retry`` when nothing is wrong with an invalid one: there was no room to park it.
+    """
 
     id: str
     outcome: Outcome
     errors: tuple[FieldError, ...] = ()
+    retry: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +117,8 @@ class IngestUsage:
         ``received`` is when they first arrived, for input that was parked; ``allowed`` are the
         accounts the caller may report for, ``None`` for all. Raises
         ``Throttled`` or ``Unavailable`` when any event could not be stored or parked: nothing
-        is lost and nothing doubled when the caller then sends all of them again.
+        is lost and nothing doubled when the caller then sends all of them again. For lack of
+        room an event is refused alone, so that it holds up none of its neighbours.
         """
         now = self._clock.now()
         arrived = received or now
@@ -117,6 +144,10 @@ class IngestUsage:
                 case errors:
                     results.append(EventResult(event.id, Outcome.INVALID, errors))
         return results
+
+    def knows(self, account: AccountCode) -> bool:
+        """Whether there is an account of that code."""
+        return self._directory.place(account, self._clock.now()) is not None
 
     def again(self, parked: Sequence[ParkedEvent]) -> list[EventResult]:
         """Store the parked events that have become usable, each judged as of its first arrival;
@@ -156,7 +187,8 @@ class IngestUsage:
             return (FieldError("/data", f"must fit in {MAX_PAYLOAD} characters"),)
         placement = place(event.account)
         if placement is None:
-            return _Early(ParkedEvent(event, arrived, f"there is no account {event.account}"))
+            reason = f"there is no account {event.account}"
+            return _Early(ParkedEvent(event, arrived, reason, stranger=True))
         outside = _outside(event, placement, arrived)
         if outside is not None:
             return (FieldError("/time", outside),)
@@ -223,7 +255,13 @@ def _again(failure: UpstreamFailure) -> UpstreamFailure:
     return Unavailable(str(failure))
 
 
-def _parked(event: UsageEvent, existing: str | None) -> EventResult:
-    if existing is not None and existing != payload_hash(canonical_payload(event)):
-        return EventResult(event.id, Outcome.INVALID, (REUSED_ID,))
-    return EventResult(event.id, Outcome.PARKED)
+def _parked(event: UsageEvent, answer: ParkAnswer) -> EventResult:
+    match answer:
+        case Kept():
+            return EventResult(event.id, Outcome.PARKED)
+        case KeptBefore(found) if found == payload_hash(canonical_payload(event)):
+            return EventResult(event.id, Outcome.PARKED)
+        case KeptBefore():
+            return EventResult(event.id, Outcome.INVALID, (REUSED_ID,))
+        case NoRoom():
+            return EventResult(event.id, Outcome.INVALID, (NO_ROOM[answer],), retry=True)

@@ -1,6 +1,5 @@
-"""Answers questions: accounts, totals, submissions, parked input. Writes nothing."""
+"""Answers questions: accounts, totals, submissions. Writes nothing."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -18,10 +17,6 @@ from shared.ports import (
     Clock,
     Findings,
     Ledger,
-    ParkedEvent,
-    Parking,
-    Refusals,
-    RefusedInput,
 )
 from shared.services.rate_account import RateAccount
 
@@ -51,8 +46,6 @@ class Queries:
     accounts_port: Accounts
     ledger: Ledger
     catalogs: Catalogs
-    parking: Parking
-    refusals: Refusals
     findings_port: Findings
     rate_account: RateAccount
     clock: Clock
@@ -88,15 +81,6 @@ class Queries:
             return []
         found = self.ledger.submissions(record.account.shard, Resource(subscription.id), since)
         return sorted(found, key=lambda s: (s.hour, s.key.dimension))
-
-    def parked(self) -> Iterable[ParkedEvent]:
-        """All parked events."""
-        for code in sorted(self.parking.accounts()):
-            yield from self.parking.of_account(code)
-
-    def refused(self) -> Iterable[RefusedInput]:
-        """All refused input of the queue."""
-        return self.refusals.all()
 
     def findings(self) -> list[Finding]:
         """Findings, newest first."""

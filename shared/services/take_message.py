@@ -3,14 +3,21 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from shared.domain.errors import FieldError, MeteringError, Throttled
 from shared.domain.usage.event import Outcome, UsageEvent
-from shared.ports import Clock, Refusals, RefusedInput
-from shared.services.ingest_usage import IngestUsage
+from shared.ports import Clock, Message, Messages, Refusals, RefusedInput
+from shared.services.ingest_usage import QUEUE, IngestUsage
 
 LONGEST_WAIT = 60.0
 """Seconds; the queue's lock on a message ends after two minutes."""
+
+MESSAGE_BYTES = 200_000
+"""Of a message that we make; the queue takes 256 KiB with everything around it."""
+
+ROOM_AFTER = timedelta(hours=1)
+"""When events without room are tried again: a replay, which makes room, comes every hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,7 @@ class TakeMessage:
 
     ingest: IngestUsage
     refusals: Refusals
+    messages: Messages
     clock: Clock
     sleep: Callable[[float], None]
 
@@ -47,7 +55,8 @@ class TakeMessage:
         Raises ``Throttled`` or ``Unavailable`` when anything could not be kept: the message is
         then delivered again, and what was stored is found as a duplicate. The queue delivers
         again at once and gives up after ten deliveries, so this waits first, the longer the more
-        ``deliveries`` there were: what passes within minutes makes no dead letter.
+        ``deliveries`` there were: what passes within minutes makes no dead letter. Events that
+        there was no room to park go back to the queue, which keeps them for an hour.
         """
         try:
             return self._take(items)
@@ -62,7 +71,7 @@ class TakeMessage:
         refused += [
             Unusable(item.body, result.errors)
             for item, result in zip(events, results, strict=True)
-            if result.outcome is Outcome.INVALID
+            if result.outcome is Outcome.INVALID and not result.retry
         ]
         if refused:
             now = self.clock.now()
@@ -72,11 +81,33 @@ class TakeMessage:
                     for r in refused
                 ]
             )
+        later = [item for item, result in zip(events, results, strict=True) if result.retry]
+        self._put_off(later)
         counts: dict[str, int] = {}
         for result in results:
             counts[result.outcome] = counts.get(result.outcome, 0) + 1
         counts[Outcome.INVALID] = len(refused)
-        return counts
+        return {**counts, "put_off": len(later)} if later else counts
+
+    def _put_off(self, items: Sequence[Item]) -> None:
+        """A message of their own holds up no other, as often as it comes back."""
+        messages = []
+        bodies: list[str] = []
+        size = 0
+        for item in items:
+            if bodies and size + len(item.body.encode()) > MESSAGE_BYTES:
+                messages.append(_message(bodies))
+                bodies, size = [], 0
+            bodies.append(item.body)
+            size += len(item.body.encode()) + 1
+        if bodies:
+            messages.append(_message(bodies))
+        if messages:
+            self.messages.publish(QUEUE, messages)
+
+
+def _message(bodies: Sequence[str]) -> Message:
+    return Message(f"[{','.join(bodies)}]", after=ROOM_AFTER)
 
 
 def _wait(error: MeteringError, deliveries: int) -> float:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
 
-from shared.domain.ids import SHARDS, AccountCode, MeterCode, Resource, Shard, is_code
+from shared.domain.ids import SHARDS, AccountCode, MeterCode, Resource, Shard, is_code, shard_of
 from shared.domain.metering.ledger import LedgerKey
 from shared.domain.period import day_of
 from shared.domain.usage.event import EventKey
-from shared.ports import AgendaEntry, DayKey, Mark, PartialKey
+from shared.ports import AgendaEntry, DayKey, Mark, ParkedPlace, PartialKey
 
 SEPARATOR = "|"
 
@@ -72,6 +72,11 @@ class RowRange:
 def starting_with(prefix: str) -> RowRange:
     """All row keys that begin with ``prefix``."""
     return RowRange(prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1))
+
+
+def _behind(row: str) -> str:
+    """What follows ``row`` and precedes every other key after it."""
+    return row + "!"
 
 
 def hashed(text: str) -> str:
@@ -330,7 +335,7 @@ def record_row(attachment: str, start: datetime) -> str:
 
 
 def account_partition(account: AccountCode) -> str:
-    """The partition of an account, in ``Accounts`` and ``Parked``."""
+    """The partition of an account, in ``Accounts``."""
     return _code(account)
 
 
@@ -351,14 +356,46 @@ def catalog_versions() -> RowRange:
     return RowRange("0", ":")
 
 
-def parked_row(day: date, key: EventKey) -> str:
+def parked_partition(account: AccountCode) -> str:
+    """The partition of an account's parked events and of their number."""
+    return partition(shard_of(account))
+
+
+def parked_row(account: AccountCode, place: ParkedPlace) -> str:
     """A parked event."""
-    return f"{_day(day)}|{part(key)}"
+    day, key = place
+    return f"E|{_code(account)}|{_day(day)}|{part(key)}"
+
+
+def parked_of(account: AccountCode, after: ParkedPlace | None) -> RowRange:
+    """An account's parked events behind ``after``, or all."""
+    every = starting_with(f"E|{_code(account)}|")
+    return every if after is None else RowRange(_behind(parked_row(account, after)), every.before)
+
+
+def parked_number_row(account: AccountCode) -> str:
+    """How many events of an account are parked."""
+    return f"N|{_code(account)}"
+
+
+def parked_numbers() -> RowRange:
+    """The numbers of all accounts of a partition."""
+    return starting_with("N|")
+
+
+def parked_account_in(row: str) -> AccountCode:
+    """The account of a row made by ``parked_number_row``."""
+    return AccountCode(row.split(SEPARATOR)[1])
 
 
 def refused_row(fingerprint: str) -> str:
     """Refused input."""
     return part(fingerprint)
+
+
+def refused_after(fingerprint: str) -> RowRange:
+    """Refused input behind that of ``fingerprint``, or all behind an empty one."""
+    return RowRange(_behind(part(fingerprint) if fingerprint else ""), "~~")
 
 
 def subscription_rows() -> RowRange:

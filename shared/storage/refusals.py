@@ -19,8 +19,8 @@ class TableRefusals:
             stored = pack("item", to_stored(item))
             self._table.create(keys.REFUSED_PARTITION, keys.refused_row(item.id), stored)
 
-    def all(self) -> Iterable[RefusedInput]:
-        for row in self._table.query(keys.REFUSED_PARTITION):
+    def all(self, after: str = "") -> Iterable[RefusedInput]:
+        for row in self._table.query(keys.REFUSED_PARTITION, keys.refused_after(after)):
             yield from_stored(RefusedInput, unpack(row.properties, "item"))
 
     def drop(self, id_: str) -> None:

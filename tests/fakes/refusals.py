@@ -15,8 +15,8 @@ class FakeRefusals:
         for item in refused:
             self._kept.setdefault(item.id, item)
 
-    def all(self) -> Iterable[RefusedInput]:
-        return list(self._kept.values())
+    def all(self, after: str = "") -> Iterable[RefusedInput]:
+        return [self._kept[id_] for id_ in sorted(self._kept) if id_ > after]
 
     def drop(self, id_: str) -> None:
         self._kept.pop(id_, None)

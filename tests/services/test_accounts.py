@@ -96,7 +96,7 @@ def test_parked_usage_of_a_new_account_is_taken(desk: Desk) -> None:
     (parked,) = world.send(world.event("acme", 7))
     assert parked.outcome is Outcome.PARKED
     desk.account()
-    assert world.parking.accounts() == set()
+    assert world.parking.accounts() == {}
     world.check()
 
 
@@ -106,9 +106,9 @@ def test_an_account_is_there_although_its_parked_usage_has_to_wait() -> None:
     world.send(world.event("acme", 7))
     world.journal.before("parking.of_account", lost)
     desk.account()
-    assert world.parking.accounts() == {ACME}
+    assert world.parking.accounts() == {ACME: 1}
     world.process.replay_parked()
-    assert world.parking.accounts() == set()
+    assert world.parking.accounts() == {}
 
 
 # --- families

@@ -97,7 +97,7 @@ def test_an_account_that_is_not_the_callers(world: World) -> None:
     )
     assert outcomes(results) == [INVALID, INVALID]
     assert [pointers(r) for r in results] == [["/account"]] * 2
-    assert world.parking.accounts() == set()
+    assert world.parking.accounts() == {}
 
 
 def test_usage_at_or_after_the_end_of_the_subscription(world: World) -> None:
@@ -241,7 +241,7 @@ def test_replayed_once_the_account_is_there(world: World) -> None:
     assert world.process.replay_parked() == Replayed(parked=2)
     late = world.account("late")
     assert world.process.replay_parked(late) == Replayed(stored=2)
-    assert world.parking.accounts() == set()
+    assert world.parking.accounts() == {}
     assert len(world.log.stored_events()) == 2
     world.check()
 
@@ -268,7 +268,7 @@ def test_input_parked_for_too_long_stays_where_people_see_it(world: World) -> No
     world.clock.advance(DAY + timedelta(seconds=1))
     world.account("late")
     assert world.process.replay_parked() == Replayed(refused=1)
-    assert world.parking.accounts() == {"late"}
+    assert world.parking.accounts() == {"late": 1}
     assert world.log.stored_events() == []
 
 
@@ -279,7 +279,7 @@ def test_a_crash_between_storing_and_dropping_costs_nothing(world: World) -> Non
     with pytest.raises(Unavailable):
         world.process.replay_parked()
     assert world.boot().replay_parked() == Replayed(stored=1)
-    assert world.parking.accounts() == set()
+    assert world.parking.accounts() == {}
     world.check()
 
 
@@ -297,7 +297,7 @@ def test_parked_input_that_proves_invalid_stays_to_be_seen(world: World) -> None
     world.send(world.event("late", data={"n": "text"}))
     world.account("late")
     assert world.process.replay_parked() == Replayed(refused=1)
-    assert world.parking.accounts() == {"late"}
+    assert world.parking.accounts() == {"late": 1}
 
 
 def test_a_replay_looks_an_account_up_once_and_parks_nothing_again(world: World) -> None:
@@ -321,15 +321,15 @@ def test_an_account_that_fails_stops_no_other(world: World) -> None:
     world.journal.always = refuse
     with pytest.raises(Unavailable):
         world.process.replay_parked()
-    assert world.parking.accounts() == {codes[1]}
+    assert world.parking.accounts() == {codes[1]: 1}
     world.journal.always = None
     assert world.process.replay_parked() == Replayed(stored=1)
     world.check()
 
 
 def test_a_replay_ends_in_time_and_begins_with_another_account_next_time(world: World) -> None:
-    codes = [AccountCode(f"late{n}") for n in range(5)]
-    world.send(*(world.event(code) for code in codes))
+    codes = [world.account(f"late{n}") for n in range(5)]
+    world.send(*(world.event(code, meter="later") for code in codes))
     world.journal.always = lambda call: (
         world.clock.advance(timedelta(minutes=3)) if call.name == "parking.of_account" else None
     )

@@ -58,6 +58,7 @@ from shared.services.follow_subscription import FollowSubscription
 from shared.services.forward import Forward
 from shared.services.handle_operation import HandleOperation
 from shared.services.ingest_usage import EventResult, IngestUsage
+from shared.services.parked import ParkedInput
 from shared.services.publisher_actions import PublisherActions
 from shared.services.queries import Queries
 from shared.services.rate_account import RateAccount
@@ -191,6 +192,7 @@ class Process:
     subscriptions: SubscriptionQueries
     put_catalog: PutCatalog
     queries: Queries
+    parked_input: ParkedInput
     bills: ManageBills
     run_bills: RunBills
     simulate: Simulate
@@ -273,8 +275,8 @@ class World:
         return Process(
             ingest=ingest,
             writer=writer,
-            take_message=TakeMessage(ingest, refusals, clock, self.slept.append),
-            replay_parked=ReplayParked(parking, ingest, clock),
+            take_message=TakeMessage(ingest, refusals, messages, clock, self.slept.append),
+            replay_parked=ReplayParked(parking, ingest, messages, clock),
             fold=fold,
             rate_account=rate,
             submit=submit,
@@ -312,9 +314,8 @@ class World:
             forward=Forward(self.forwarder, messages, self.findings, clock),
             subscriptions=SubscriptionQueries(accounts, operations, self.trail),
             put_catalog=PutCatalog(catalogs, accounts, ledger, clock),
-            queries=Queries(
-                accounts, ledger, catalogs, parking, refusals, self.findings, rate, clock
-            ),
+            queries=Queries(accounts, ledger, catalogs, self.findings, rate, clock),
+            parked_input=ParkedInput(parking, refusals, clock, chronicle),
             bills=bills,
             run_bills=RunBills(bill_store, accounts, bills, messages, clock),
             simulate=Simulate(accounts, cache, fold, clock),

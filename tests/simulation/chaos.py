@@ -57,7 +57,9 @@ WRITES = frozenset(
 OWN_FAULTS = frozenset({"marketplace"})
 """Ports whose fakes lose and delay requests themselves; here they are only paused and crashed."""
 
-PIECEWISE = frozenset({"days.write", "parking.park", "messages.publish", "findings.note"})
+PIECEWISE = frozenset(
+    {"days.write", "parking.park", "parking.drop", "messages.publish", "findings.note"}
+)
 """Writes of several transactions: some of their rows may be stored and the others not."""
 
 KINDS = (

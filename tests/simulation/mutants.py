@@ -253,8 +253,7 @@ INGESTION: Sequence[Mutant] = (
                 replay_parked,
                 """
                 - results = self.ingest.again(some)
-                + for early in some:
-                +     self.parking.drop(early)
+                + self.parking.drop(some)
                 + results = self.ingest.again(some)
                 """,
             ).ReplayParked

@@ -149,9 +149,9 @@ def boot(stores: Stores, instance: Instance, chaos: Chaos, kit: Kit, watch: Watc
     return Services(
         ingest=ingest,
         take_message=TakeMessage(
-            ingest, port("refusals", stores.refusals), clock, instance.hub.pause
+            ingest, port("refusals", stores.refusals), messages, clock, instance.hub.pause
         ),
-        replay_parked=kit.replay_parked(parking, ingest, clock),
+        replay_parked=kit.replay_parked(parking, ingest, messages, clock),
         run_shard=kit.run_shard(log, ledger, runs, rate, submit, settle, findings, GRACE),
         start_run=StartRun(messages, runs, clock),
         activate=Activate(marketplace, set_up),

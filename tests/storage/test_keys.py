@@ -74,7 +74,7 @@ def test_keys_are_legal_whatever_the_names(
         keys.account_part_row(keys.PLAN, text),
         keys.account_part_row(keys.SUBSCRIPTION, text),
         keys.record_row(text, hour),
-        keys.parked_row(day.day, EventKey(text)),
+        keys.parked_row(AccountCode("a"), (day.day, EventKey(text))),
         keys.refused_row(text),
     ):
         check_legal(row)
