@@ -64,11 +64,11 @@ def get_bill_job(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route(route=ONE, methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def get_bill(req: func.HttpRequest) -> func.HttpResponse:
     """One bill as JSON, CSV or a page to print."""
-    from shared.api.bills import account_billed, bill_response, csv_response, wants
+    from shared.api.bills import account_billed, bill_response, csv_response, shown, wants
 
     def handle(request: Request) -> Response:
         app().authorize.billing_read(request.headers, account_billed(request))
-        bill, form = app().bills.get(request.route["id"]), wants(request)
+        bill, form = shown(app().bills.get(request.route["id"]), request), wants(request)
         if form == "html":
             from shared.console.bill_page import bill_page
 
@@ -126,7 +126,7 @@ def post_simulation(req: func.HttpRequest) -> func.HttpResponse:
 def get_explanation(req: func.HttpRequest) -> func.HttpResponse:
     """What was sent for an account, and the lines that it was sent for."""
     from shared.api.account_documents import account_of
-    from shared.api.bills import story_response
+    from shared.api.explain import story_response
 
     def handle(request: Request) -> Response:
         code = account_of(request)
@@ -140,7 +140,7 @@ def get_explanation(req: func.HttpRequest) -> func.HttpResponse:
 def get_explained_hours(req: func.HttpRequest) -> func.HttpResponse:
     """The hours of usage that lines are made of, page by page."""
     from shared.api.account_documents import account_of
-    from shared.api.bills import hours_response
+    from shared.api.explain import hours_response
 
     def handle(request: Request) -> Response:
         code = account_of(request)
@@ -154,7 +154,7 @@ def get_explained_hours(req: func.HttpRequest) -> func.HttpResponse:
 def get_explained_events(req: func.HttpRequest) -> func.HttpResponse:
     """The events that an hour is made of, page by page."""
     from shared.api.account_documents import account_of
-    from shared.api.bills import events_response
+    from shared.api.explain import events_response
 
     def handle(request: Request) -> Response:
         code = account_of(request)

@@ -608,7 +608,9 @@ class App:
         from shared.storage.usage_days import TableUsageDays
 
         days = TableUsageDays(self._tables)
-        return Explain(self._rate_account, self._ledger, days, self._log, self.clock)
+        return Explain(
+            self._rate_account, self._ledger, days, self._log, self.clock, self._catalog_cache
+        )
 
     @cached_property
     def queries(self) -> Queries:

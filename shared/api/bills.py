@@ -10,19 +10,19 @@ from typing import ClassVar
 
 from shared.api.body import require_type
 from shared.api.conditions import page_size
-from shared.api.convert import Json, body, parse_time, time_text, to_json
+from shared.api.convert import Json, body, time_text, to_json
 from shared.api.objects import read
 from shared.api.problem import Response
 from shared.api.request import Request
 from shared.domain.errors import FieldError, InvalidInput
-from shared.domain.ids import AccountCode, MeterCode
+from shared.domain.ids import AccountCode
 from shared.domain.money import ZERO, to_text
-from shared.domain.period import Frequency, Period
+from shared.domain.period import Frequency
 from shared.domain.rating.account_bill import Bill, BillLine, BillStatus, account_of_bill
+from shared.domain.rating.unit_lines import UnitLine
 from shared.domain.wire import WIRE, camel
 from shared.ports import BillJob
 from shared.services.bills import ManageBills, Wanted
-from shared.services.explain import Explain
 from shared.services.run_bills import RunBills
 from shared.services.simulate import Simulate, Supposition
 
@@ -69,14 +69,31 @@ def bill_view(bill: Bill, *, lines: bool = True) -> dict[str, Json]:
         "by": bill.by or None,
     }
     if lines:
-        view["lines"] = [_line_view(line) for line in bill.lines]
+        view["lines"] = [line_view(line) for line in bill.lines]
         view["payments"] = bill.payments
+        view["units"] = bill.units
     return {name: to_json(value) for name, value in view.items()}
 
 
-def _line_view(line: BillLine) -> dict[str, object]:
+def line_view(line: BillLine) -> dict[str, object]:
+    """A line with what is left to pay of it."""
     named = {camel(f.name): getattr(line, f.name) for f in fields(line)}
     return {**named, "after": line.after}
+
+
+def shown(bill: Bill, request: Request) -> Bill:
+    """The bill with all lines of children, or with ``children=summary`` one line for each child.
+
+    Raises ``InvalidInput`` for another value.
+    """
+    match request.query.get("children", "breakdown"):
+        case "breakdown":
+            return bill
+        case "summary":
+            return bill.summarized()
+        case _:
+            message = "must be breakdown or summary"
+            raise InvalidInput(f"children {message}", [FieldError("?children", message)])
 
 
 def bill_response(bill: Bill) -> Response:
@@ -86,8 +103,8 @@ def bill_response(bill: Bill) -> Response:
 
 def bills_response(bills: Iterable[Bill], *, lines: bool = True) -> Response:
     """Some bills whole."""
-    shown = [bill_view(bill, lines=lines) for bill in bills]
-    return Response(200, json.dumps({"bills": shown}, ensure_ascii=False))
+    views = [bill_view(bill, lines=lines) for bill in bills]
+    return Response(200, json.dumps({"bills": views}, ensure_ascii=False))
 
 
 def page_response(manage: ManageBills, request: Request) -> Response:
@@ -104,11 +121,11 @@ def page_response(manage: ManageBills, request: Request) -> Response:
     limit, cursor = page_size(query, PAGE, MAX_PAGE), query.get("cursor", "")
     places = [bill.id for bill in found]
     start = places.index(cursor) + 1 if cursor in places else 0
-    shown = found[start : start + limit]
+    some = [shown(bill, request) for bill in found[start : start + limit]]
     if query.get("format") == "csv":
-        return csv_response(shown, "bills.csv")
-    more = shown[-1].id if start + limit < len(found) else None
-    document = {"bills": [bill_view(bill, lines=False) for bill in shown], "cursor": more}
+        return csv_response(some, "bills.csv")
+    more = some[-1].id if start + limit < len(found) else None
+    document = {"bills": [bill_view(bill, lines=False) for bill in some], "cursor": more}
     return Response(200, json.dumps(document, ensure_ascii=False))
 
 
@@ -120,6 +137,9 @@ def csv_response(bills: Iterable[Bill], name: str) -> Response:
     for bill in bills:
         for line in bill.lines:
             writer.writerow([_safe(value) for value in _row(bill, line)])
+        for unit in bill.units:
+            if unit.units:
+                writer.writerow([_safe(value) for value in _unit_row(bill, unit)])
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(200, text.getvalue(), headers, "text/csv")
 
@@ -143,6 +163,14 @@ def _row(bill: Bill, line: BillLine) -> tuple[str, ...]:
         to_text(line.before),
         to_text(line.paid),
         to_text(line.after),
+    )
+
+
+def _unit_row(bill: Bill, line: UnitLine) -> tuple[str, ...]:
+    return (
+        *(bill.id, bill.number, bill.status, line.account, line.plan, "", "UNITS"),
+        *(line.description, "", time_text(line.period.start), time_text(line.period.end)),
+        *(to_text(line.units), line.dimension, "", "", "", ""),
     )
 
 
@@ -227,55 +255,3 @@ def simulation_response(simulate: Simulate, request: Request) -> Response:
         "bills": [bill_view(bill) for bill in bills],
     }
     return Response(200, json.dumps(document, ensure_ascii=False))
-
-
-def story_response(explain: Explain, code: str) -> Response:
-    """What was sent for an account, and the bills with all their lines."""
-    story = explain.story(AccountCode(code))
-    document: dict[str, Json] = {
-        "account": story.account,
-        "dimensions": to_json(story.dimensions),
-        "locked": to_json(story.locked),
-        "bills": [bill_view(bill) for bill in story.bills],
-    }
-    return Response(200, json.dumps(document, ensure_ascii=False))
-
-
-def hours_response(explain: Explain, code: str, request: Request) -> Response:
-    """Hours of usage between ``from`` and ``until``. Raises ``InvalidInput``."""
-    query = request.query
-    start = parse_time(query.get("from", ""), "from")
-    until = parse_time(query.get("until", ""), "until")
-    if until <= start:
-        raise InvalidInput("until must be after from", [FieldError("?until", "is not after from")])
-    limit = page_size(query, PAGE, MAX_PAGE)
-    page = explain.hours(AccountCode(code), Period(start, until), query.get("cursor", ""), limit)
-    hours = [
-        {
-            "start": hour.start,
-            "meter": hour.meter,
-            "segment": hour.segment,
-            "events": hour.partial.events,
-            "fields": {
-                name: {
-                    "count": stats.count,
-                    "sum": stats.total,
-                    "least": stats.least,
-                    "greatest": stats.greatest,
-                    "different": len(stats.distinct.digests) if stats.distinct else None,
-                }
-                for name, stats in hour.partial.fields.items()
-            },
-        }
-        for hour in page.items
-    ]
-    return Response(200, body({"hours": hours, "cursor": page.after}))
-
-
-def events_response(explain: Explain, code: str, request: Request) -> Response:
-    """Events of the hour that begins at ``hour`` and of a ``meter``. Raises ``InvalidInput``."""
-    query = request.query
-    hour, meter = parse_time(query.get("hour", ""), "hour"), MeterCode(query.get("meter", ""))
-    limit = page_size(query, PAGE, MAX_PAGE)
-    page = explain.events(AccountCode(code), meter, hour, query.get("cursor", ""), limit)
-    return Response(200, body({"events": page.items, "cursor": page.after}))

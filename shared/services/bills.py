@@ -13,10 +13,9 @@ from shared.domain.rating.account_bill import (
     Bill,
     BillStatus,
     account_of_bill,
-    compose,
     newest_first,
 )
-from shared.domain.rating.statement import Statement
+from shared.domain.rating.compose import compose
 from shared.ports import Accounts, AuditTrail, Bills, Clock, Versioned
 from shared.services.directory import CatalogCache
 from shared.services.rate_account import RateAccount
@@ -137,7 +136,7 @@ class ManageBills:
             if lined is not None:
                 for period in lined.wholes():
                     if wanted(period):
-                        yield compose(lined, period, self._zone(lined), now)
+                        yield compose(lined, period, now)
 
     def _subscriptions(self, account: AccountCode) -> list[SubscriptionId]:
         """Those that the account is billed through, its parent's if it has one."""
@@ -207,7 +206,3 @@ class ManageBills:
         if catalog is None:
             raise NotFound("there is no catalogue yet")
         return catalog.organization
-
-    def _zone(self, statement: Statement) -> str:
-        payer = statement.members[0].record
-        return payer.account.time_zone or self._organization().time_zone

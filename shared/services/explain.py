@@ -8,13 +8,20 @@ from decimal import Decimal
 from shared.domain.account import AccountRecord
 from shared.domain.errors import NotFound
 from shared.domain.ids import AccountCode, DimensionId, MeterCode, Resource
+from shared.domain.metering.ledger import LedgerKey
 from shared.domain.metering.submission import Submission
-from shared.domain.money import ZERO
-from shared.domain.period import HOUR, Period, cell_of, day_of
-from shared.domain.rating.account_bill import Bill, compose
+from shared.domain.money import CONTEXT, ZERO
+from shared.domain.period import Period, cell_minutes, cell_of, day_of
+from shared.domain.rating.account_bill import Bill
+from shared.domain.rating.compose import compose
+from shared.domain.rating.locked import DimensionAmount
+from shared.domain.rating.statement import Statement
+from shared.domain.rating.windows import zone_of
+from shared.domain.usage.cell import CellUsage, newest_generation
 from shared.domain.usage.event import UsageEvent
 from shared.domain.usage.partial import Partial
 from shared.ports import Clock, Ledger, UsageDays, UsageLog
+from shared.services.directory import CatalogCache
 from shared.services.rate_account import RateAccount
 
 SENT_BACK = timedelta(days=40)
@@ -22,19 +29,32 @@ SENT_BACK = timedelta(days=40)
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """What one bill adds to a dimension: units, and the dollars they are where it is an amount."""
+
+    bill: str
+    units: Decimal
+    dollars: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DimensionStory:
-    """Units of a dimension: due, told to the Marketplace, and when they were."""
+    """Units of a dimension: due, told to the Marketplace, and when they were.
+
+    What is due is the sum of the ``shares``; of amounts, whole units of it.
+    """
 
     dimension: DimensionId
     plan: str | None
     due: Decimal
     committed: Decimal
     submissions: tuple[Submission, ...]
+    shares: tuple[Share, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """From what was sent to the bills it is for: ``periods`` of locked bills, then open ones."""
+    """From what was sent to the bills it is for: ids of ``locked`` ones, then open ones."""
 
     account: AccountCode
     dimensions: tuple[DimensionStory, ...]
@@ -70,6 +90,7 @@ class Explain:
     days: UsageDays
     log: UsageLog
     clock: Clock
+    catalogs: CatalogCache
 
     def story(self, code: AccountCode) -> Story:
         """Everything sent for an account, and the lines that it was sent for. Raises
@@ -89,6 +110,8 @@ class Explain:
         sent = sorted(
             self.ledger.submissions(shard, resource, now - SENT_BACK), key=lambda s: s.hour
         )
+        bills = {whole: compose(statement, whole, now) for whole in statement.wholes()}
+        names = {whole: bill.id for whole, bill in bills.items()}
         stories = tuple(
             DimensionStory(
                 key.dimension,
@@ -96,34 +119,46 @@ class Explain:
                 units,
                 rows[key].value.committed if key in rows else ZERO,
                 tuple(submission for submission in sent if submission.key == key),
+                tuple(_shares(statement, key, names)),
             )
             for key, units in known.units.items()
         )
-        payer = statement.members[0].record.account
-        zone = payer.time_zone or "UTC"
-        bills = tuple(compose(statement, whole, zone, now) for whole in statement.wholes())
-        return Story(code, stories, tuple(bill.id for bill in statement.locked), bills)
+        locked = tuple(bill.id for bill in statement.locked)
+        return Story(code, stories, locked, tuple(bills.values()))
 
-    def hours(self, code: AccountCode, span: Period, after: str, limit: int) -> Page[Hour]:
-        """The cells of usage in a span, in order of time. Raises ``NotFound``."""
-        record = self._record(code)
-        found = self._hours(record, span)
+    def hours(
+        self, code: AccountCode, span: Period, meter: MeterCode | None, after: str, limit: int
+    ) -> Page[Hour]:
+        """The cells of usage in a span, of one meter or of all, in order of time. Raises
+        ``NotFound``."""
+        found = self._hours(self._record(code), span, meter)
         return _page([(_place(h.start, h.meter, h.segment), h) for h in found], after, limit)
 
     def events(
-        self, code: AccountCode, meter: MeterCode, cell: datetime, after: str, limit: int
+        self,
+        code: AccountCode,
+        meter: MeterCode,
+        cell: datetime,
+        segment: str | None,
+        after: str,
+        limit: int,
     ) -> Page[UsageEvent]:
-        """The events of a cell as they were reported, in order of time. Raises ``NotFound`` for
-        an account, and has none of days whose events are no longer kept."""
+        """The events of a cell, of one part of it or of all, as they were reported, in order of
+        time. Raises ``NotFound`` for an account, and has none of days whose events are gone."""
         record = self._record(code)
-        start = cell_of(cell, 15)
-        span = Period(start, start + HOUR)
-        found = [
-            event
-            for day in {day_of(span.start), day_of(span.end)}
-            for event in self.log.events(day, record.account.shard, code)
-            if event.meter == meter and event.time in span
-        ]
+        timeline = self.catalogs.timeline()
+        if timeline is None:
+            raise NotFound("there is no catalogue yet")
+        minutes = cell_minutes(zone_of(record, timeline.at(cell)))
+        start = cell_of(cell, minutes)
+        span = Period(start, start + timedelta(minutes=minutes))
+        found: list[UsageEvent] = []
+        for event in self.log.events(day_of(start), record.account.shard, code):
+            if event.meter != meter or event.time not in span:
+                continue
+            intake = timeline.intake(meter, event.time)
+            if segment is None or (intake and intake.take_again(event.data).segment == segment):
+                found.append(event)
         return _page([(_place(e.time, e.id, e.source), e) for e in found], after, limit)
 
     def _record(self, code: AccountCode) -> AccountRecord:
@@ -132,13 +167,41 @@ class Explain:
             raise NotFound(f"there is no account {code}")
         return record
 
-    def _hours(self, record: AccountRecord, span: Period) -> Iterator[Hour]:
-        first, last = day_of(span.start), day_of(span.end)
-        rows = self.days.read(record.account.shard, record.account.code, first, last)
-        for key, row in rows.items():
-            for start, partial in row.value.cells.items():
-                if start in span:
-                    yield Hour(key.account, start, key.meter, key.segment, partial)
+    def _hours(
+        self, record: AccountRecord, span: Period, meter: MeterCode | None
+    ) -> Iterator[Hour]:
+        """Cells as rating counts them: of each the newest generation."""
+        code = record.account.code
+        rows = self.days.read(record.account.shard, code, day_of(span.start), day_of(span.end))
+        cells = [
+            CellUsage(key.meter, key.segment, start, partial)
+            for key, row in rows.items()
+            if meter in (None, key.meter)
+            for start, partial in row.value.cells.items()
+            if start in span
+        ]
+        for cell in newest_generation(cells):
+            yield Hour(code, cell.start, cell.meter, cell.segment, cell.partial)
+
+
+def _shares(statement: Statement, key: LedgerKey, open_: dict[Period, str]) -> Iterator[Share]:
+    """What each bill adds to a dimension: locked ones what they froze."""
+    names = {bill.period: bill.id for bill in statement.locked} | open_
+    if key.plan is not None:
+        units: dict[Period, Decimal] = {}
+        for line in statement.unit_lines:
+            if (line.dimension, line.sold_as) == (key.dimension, key.plan):
+                units[line.whole] = units.get(line.whole, ZERO) + line.units
+        for whole, size in units.items():
+            yield Share(names.get(whole, ""), size)
+        return
+    frozen: list[tuple[str, DimensionAmount]] = [
+        (bill.id, due) for bill in statement.locked for due in bill.due
+    ]
+    running = [(name, due) for whole, name in open_.items() for due in statement.due(whole)]
+    for name, due in (*frozen, *running):
+        if due.dimension == key.dimension:
+            yield Share(name, CONTEXT.divide(due.dollars, due.unit_price), due.dollars)
 
 
 def _place(moment: datetime, *names: str) -> str:

@@ -18,7 +18,8 @@ from shared.domain.grants import Credit, Prepayment
 from shared.domain.ids import AccountCode, AggregationCode, MeterCode, PlanCode, SubscriptionId
 from shared.domain.lifecycle.subscription import PlanSpell, Subscription, SubscriptionStatus
 from shared.domain.period import cell_minutes, cell_of
-from shared.domain.rating.account_bill import Bill, compose
+from shared.domain.rating.account_bill import Bill
+from shared.domain.rating.compose import compose
 from shared.domain.rating.proration import midnight
 from shared.domain.rating.rate import plan_rating, rate, usage_span
 from shared.domain.rating.statement import Member, state
@@ -103,8 +104,7 @@ class Simulate:
             usage = list(_cells(catalog, supposed, record.account.time_zone or "UTC"))
         rated = rate(subscription, steps, usage, end)
         statement = state([Member(record, rated.periods)], subscription, timeline, end)
-        zone = record.account.time_zone or "UTC"
-        return [compose(statement, period, zone, end) for period in statement.wholes()]
+        return [compose(statement, period, end) for period in statement.wholes()]
 
     def _record(self, catalog: Catalog, plan: PlanCode, supposed: Supposition) -> AccountRecord:
         account = Account(SUPPOSED)

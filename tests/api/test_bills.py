@@ -15,20 +15,19 @@ from shared.api.bills import (
     act,
     bill_view,
     csv_response,
-    events_response,
-    hours_response,
     job_response,
     page_response,
     run_response,
+    shown,
     simulation_response,
-    story_response,
     wants,
 )
 from shared.api.request import Request
 from shared.console.bill_page import bill_page
+from shared.domain.account import Account, AccountPlan, AccountRecord
 from shared.domain.errors import InvalidInput, NotFound
 from shared.domain.grants import Credit
-from shared.domain.ids import AccountCode
+from shared.domain.ids import AccountCode, PlanCode
 from shared.domain.rating.account_bill import Bill
 from tests.services.world import CATALOG, START, World
 
@@ -170,6 +169,45 @@ def test_forms(headers: dict[str, str], query: dict[str, str], form: str) -> Non
     assert wants(request(headers=headers, query=query)) == form
 
 
+def plain(bill: Bill) -> Any:  # noqa: ANN401 - JSON
+    return json.loads(json.dumps(bill_view(bill)))
+
+
+def family() -> World:
+    """A parent and a child that used 100 and 250 tokens in March, and the child 20 more."""
+    world = World()
+    parent, child = customer(world, "acme"), AccountCode("acme-labs")
+    plan = AccountPlan("labs.1", PlanCode("basic"), START)
+    later = AccountPlan("labs.2", PlanCode("tiered"), START)
+    world.accounts.create(AccountRecord(Account(child, parent=parent), (plan, later)))
+    world.change(parent, children=(child,))
+    world.use(parent, 100)
+    world.use(child, 250)
+    world.next_run()
+    world.clock.at = APRIL
+    world.run()
+    return world
+
+
+def test_children_line_by_line_or_in_short() -> None:
+    bill = march(family(), "acme")
+    wide = plain(shown(bill, request(children="breakdown")))
+    short = plain(shown(bill, request(children="summary")))
+    lines = [[(i["account"], i["kind"], i["before"]) for i in v["lines"]] for v in (wide, short)]
+    assert lines == [
+        [
+            ("acme", "USAGE", "1"),
+            ("acme-labs", "USAGE", "2.5"),
+            ("acme-labs", "USAGE", "25"),
+        ],
+        [("acme", "USAGE", "1"), ("acme-labs", "CHILD", "27.5")],
+    ]
+    assert wide["total"] == short["total"] == "28.5"
+    assert "Charges of acme-labs" in bill_page(shown(bill, request(children="summary"))).body
+    with pytest.raises(InvalidInput):
+        shown(bill, request(children="all"))
+
+
 def test_the_page_shows_everything_and_escapes_it() -> None:
     world = billed("acme")
     world.change(
@@ -262,50 +300,3 @@ def test_plans_and_accounts_that_do_not_exist() -> None:
     with pytest.raises(NotFound):
         simulated(World(), plan="basic", account="nobody")
     assert CATALOG.find_plan(CATALOG.plans[0].code) is not None
-
-
-# --- explanations
-
-
-def test_from_a_cent_back_to_the_events() -> None:
-    world = World()
-    code = customer(world, "acme")
-    for n in (1, 2, 3):
-        world.use(code, n)
-    world.next_run()
-    explain = world.process.explain
-    story = answered(story_response(explain, code))
-    (dimension,) = story["dimensions"]
-    assert (dimension["due"], dimension["committed"]) == ("6", "6")
-    assert [sent["quantity"] for sent in dimension["submissions"]] == ["6"]
-    (bill,) = story["bills"]
-    assert (bill["total"], bill["lines"][0]["quantity"]) == ("0.06", "6")
-    hours = answered(
-        hours_response(
-            explain,
-            code,
-            request(query={"from": bill["period"]["start"], "until": bill["period"]["end"]}),
-        )
-    )
-    (hour,) = hours["hours"]
-    assert (hour["events"], hour["fields"]["n"]["sum"]) == (3, "6")
-    found: list[str] = []
-    cursor = ""
-    for _ in range(2):
-        asked = request(hour=hour["start"], meter=hour["meter"], limit="2", cursor=cursor)
-        page = answered(events_response(explain, code, asked))
-        found += [event["data"]["n"] for event in page["events"]]
-        cursor = page["cursor"] or ""
-    assert (sorted(found), cursor) == (["1", "2", "3"], "")
-
-
-def test_what_cannot_be_explained() -> None:
-    world = World()
-    code = customer(world, "acme")
-    with pytest.raises(NotFound):
-        world.process.explain.story(AccountCode("nobody"))
-    with pytest.raises(InvalidInput):
-        hours_response(world.process.explain, code, request())
-    now = "2026-03-05T10:00:00Z"
-    with pytest.raises(InvalidInput):
-        hours_response(world.process.explain, code, request(query={"from": now, "until": now}))

@@ -7,7 +7,8 @@ import pytest
 
 from shared.domain.errors import ConcurrentUpdate
 from shared.domain.ids import AccountCode, Shard
-from shared.domain.rating.account_bill import Bill, compose
+from shared.domain.rating.account_bill import Bill
+from shared.domain.rating.compose import compose
 from shared.ports import BillJob, Bills
 from shared.storage.bills import TableBills
 from tests.customers import Customer, plan_of, price, utc
@@ -22,7 +23,7 @@ def bill_of(code: str = "acme", n: int = 5) -> Bill:
     customer.account = replace(customer.account, code=AccountCode(code))
     customer.use(utc(3, 5), n)
     statement = customer.state(NOW)
-    return compose(statement, statement.wholes()[0], "UTC", NOW)
+    return compose(statement, statement.wholes()[0], NOW)
 
 
 @pytest.fixture(params=["fake", "azurite"])

@@ -319,7 +319,7 @@ class World:
             bills=bills,
             run_bills=RunBills(bill_store, accounts, bills, messages, clock),
             simulate=Simulate(accounts, cache, fold, clock),
-            explain=Explain(rate, ledger, self.days, log, clock),
+            explain=Explain(rate, ledger, self.days, log, clock, cache),
         )
 
     # --- what publishers and customers do

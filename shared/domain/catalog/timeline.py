@@ -222,7 +222,7 @@ def _same(one: tuple[Catalog, ResolvedPlan], other: tuple[Catalog, ResolvedPlan]
 def _basis(catalog: Catalog, plan: ResolvedPlan) -> tuple[object, ...]:
     """All that the price of usage depends on."""
     organization = catalog.organization
-    codes = _measured({pricing.aggregation for pricing in plan.pricing}, catalog)
+    codes = measured({pricing.aggregation for pricing in plan.pricing}, catalog)
     measures = [replace(catalog.measure(code), name="", unit="") for code in sorted(codes)]
     compound = any(isinstance(measure, CompoundAggregation) for measure in measures)
     return (
@@ -242,12 +242,12 @@ def _custom(catalog: Catalog, plan: ResolvedPlan) -> tuple[object, ...]:
 
 
 def _meters(catalog: Catalog, plan: ResolvedPlan) -> frozenset[MeterCode]:
-    codes = _measured({pricing.aggregation for pricing in plan.pricing}, catalog)
+    codes = measured({pricing.aggregation for pricing in plan.pricing}, catalog)
     measures = [catalog.measure(code) for code in codes]
     return frozenset(m.meter for m in measures if isinstance(m, Aggregation))
 
 
-def _measured(codes: Iterable[AggregationCode], catalog: Catalog) -> set[AggregationCode]:
+def measured(codes: Iterable[AggregationCode], catalog: Catalog) -> set[AggregationCode]:
     """These aggregations and all that they are calculated from."""
     found: set[AggregationCode] = set()
     waiting = list(codes)

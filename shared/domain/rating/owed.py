@@ -31,6 +31,7 @@ class FixedUnits:
     at: datetime
     dimension: DimensionId
     units: Decimal
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +75,12 @@ class Owed:
             wanted = due.charge.due
             if wanted.dimension is not None and wanted.quantity is not None:
                 units = due.times * wanted.quantity
-                yield FixedUnits(due.section, due.span.start, wanted.dimension, units)
+                told = due.charge.description or due.charge.code
+                yield FixedUnits(due.section, due.span.start, wanted.dimension, units, told)
         for charge, section in self._ad_hoc():
-            if charge.due.dimension is not None and charge.due.quantity is not None:
-                yield FixedUnits(section, charge.at, charge.due.dimension, charge.due.quantity)
+            asked, told = charge.due, charge.description or charge.id
+            if asked.dimension is not None and asked.quantity is not None:
+                yield FixedUnits(section, charge.at, asked.dimension, asked.quantity, told)
 
     def usage_credits(self) -> Iterator[Grant]:
         """What prices measured whose kind is a credit; each pays in the window it came from."""

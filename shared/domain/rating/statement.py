@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from shared.domain.account import AccountRecord
-from shared.domain.catalog.billing import AmountBilling, QuantityBilling
+from shared.domain.catalog.billing import AmountBilling
 from shared.domain.catalog.timeline import Timeline
 from shared.domain.ids import DimensionId
 from shared.domain.lifecycle.subscription import Subscription
@@ -20,7 +20,7 @@ from shared.domain.rating.locked import DimensionAmount, LockedBill, drawn
 from shared.domain.rating.owed import Owed
 from shared.domain.rating.proration import local_day
 from shared.domain.rating.rate import RatedPeriod
-from shared.domain.rating.waterfall import added, parts_of, refill_start, units
+from shared.domain.rating.unit_lines import UnitLine, unit_lines
 from shared.domain.rating.windows import zone_of
 
 type UnitsKey = tuple[DimensionId, str]
@@ -40,7 +40,8 @@ class Statement:
     """What is owed on bills that are not locked, what locked bills froze, and units.
 
     Amounts are in ``currency``. ``dollars`` is what one unit of it is worth by billing period,
-    ``version`` the newest of the catalogue.
+    ``version`` the newest of the catalogue. ``unit_lines`` are what ``units`` are made of,
+    ``zone`` is that of the account that pays.
     """
 
     subscription: Subscription
@@ -52,6 +53,8 @@ class Statement:
     dollars: Mapping[Period, Decimal]
     next_due: datetime | None
     version: int = 0
+    unit_lines: tuple[UnitLine, ...] = ()
+    zone: str = "UTC"
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -127,16 +130,19 @@ def state(
     drawdown = draw_down(sorted([*kept, *adjusted], key=in_order), grants, gone, digits)
     wholes = {entry.whole for entry in drawdown.entries}
     zone = zone_of(payer, timeline.at(as_of))
+    by_unit = tuple(unit_lines(owed, subscription))
     return Statement(
         subscription,
         tuple(members),
         currency,
         drawdown,
         tuple(own),
-        _units(owed, subscription),
+        _units(by_unit),
         {whole: _worth(timeline, whole, currency, zone) for whole in wholes},
         min((due for each in owed if (due := each.next_due())), default=None),
         timeline.newest,
+        by_unit,
+        zone,
     )
 
 
@@ -168,35 +174,10 @@ def _grants(members: Sequence[Member]) -> Iterable[Grant]:
         yield from grants_of(member.record, alone=place > 0)
 
 
-def _units(owed: Iterable[Owed], subscription: Subscription) -> dict[UnitsKey, Decimal]:
+def _units(lines: Iterable[UnitLine]) -> dict[UnitsKey, Decimal]:
     """Units of every dimension billed by quantity, over the life of the subscription (rule 26)."""
     sums: dict[UnitsKey, Decimal] = {}
-    for each in owed:
-        for key, size in _measured(each, subscription):
-            sums[key] = sums.get(key, ZERO) + size
-        for fixed in each.fixed_units():
-            key = (fixed.dimension, subscription.plan_at(fixed.at))
-            sums[key] = sums.get(key, ZERO) + fixed.units
+    for line in lines:
+        key = (line.dimension, line.sold_as)
+        sums[key] = sums.get(key, ZERO) + line.units
     return sums
-
-
-def _measured(owed: Owed, subscription: Subscription) -> Iterable[tuple[UnitsKey, Decimal]]:
-    """Each attachment measures against its own whole included quantity, anew at each refill."""
-    totals: dict[tuple[str, int, datetime], tuple[RatedPeriod, Decimal]] = {}
-    for period in owed.periods:
-        billing = period.plan.billing
-        if not isinstance(billing, QuantityBilling):
-            continue
-        parts = parts_of(billing)
-        for quantity in period.record.quantities:
-            included = parts[quantity.place].included
-            refill = refill_start(included, subscription, period.window.period.start)
-            key = (period.attachment.id, quantity.place, refill)
-            _, before = totals.get(key, (period, ZERO))
-            totals[key] = (period, before + quantity.measured)
-    for (_, place, _), (period, total) in totals.items():
-        billing = period.plan.billing
-        if isinstance(billing, QuantityBilling):
-            plan = subscription.plan_at(period.window.period.start)
-            for dimension, size in added(units(parts_of(billing)[place], total)).items():
-                yield (dimension, plan), size
