@@ -31,7 +31,8 @@ class Adopt:
 
         ``pending``: start the billing of a purchase that is not active yet. Without it only what
         is active already is adopted, billed here from now on. Raises ``NotFound``, and ``Conflict``
-        for a state that does not allow it or an account that another subscription pays for.
+        for a state that does not allow it, an account that another subscription pays for, or a
+        child account.
         """
         theirs = self._fetched(subscription)
         if theirs.status is SubscriptionStatus.PENDING and not pending:
@@ -39,6 +40,7 @@ class Adopt:
         code = account or theirs.id
         if not is_code(code):
             raise InvalidInput("an account's code is made of letters, digits, '.', '_' and '-'")
+        self.set_up.check_payer(AccountCode(code))
         return self.set_up(theirs, Wanted(AccountCode(code), actor))
 
     def _fetched(self, subscription: SubscriptionId) -> MarketplaceSubscription:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from shared.domain.account import Account
 from shared.domain.errors import ConcurrentUpdate, UpstreamFailure
 from shared.domain.ids import AccountCode, Resource, Shard
 from shared.domain.metering.delta import left_over, plan_intent
@@ -173,6 +174,9 @@ class RunShard:
             except Exception as exc:  # noqa: BLE001 - one account must not stop the others
                 self._failed(shard, account, exc, changes, agenda, report)
                 continue
+            if record is not None and record.account.shard != shard:
+                self._hand_over(shard, record.account, agenda.get(account, []))
+                continue
             root = record.account.root if record else account
             family = families.get(root) or Family(root)
             family.hours[account] = changes[account].hours if account in changes else ()
@@ -183,6 +187,16 @@ class RunShard:
             else:
                 families[root] = family
         yield from families.values()
+
+    def _hand_over(
+        self, shard: Shard, account: Account, due: Sequence[Versioned[AgendaEntry]]
+    ) -> None:
+        """Give the agenda entries of an account to the shard in which its family is billed: here
+        there is neither usage nor a ledger of it, and everything would be sent again."""
+        for entry in due:
+            moved = AgendaEntry(entry.value.due, account.root)
+            self._ledger.write(account.shard, [PutAgenda(moved)])
+            self._ledger.write(shard, [DropAgenda(entry)])
 
     def _failed(
         self,

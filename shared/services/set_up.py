@@ -117,6 +117,14 @@ class SetUp:
         record = AccountRecord(Account(code, bought.name), subscriptions=(sold,))
         return Versioned(record, self._accounts.create(record))
 
+    def check_payer(self, code: AccountCode) -> None:
+        """Raises ``Conflict`` for a child: it is billed through its parent's subscription, and its
+        usage is kept where that is billed."""
+        stored = self._accounts.load(code)
+        parent = None if stored is None else stored.value.account.parent
+        if parent is not None:
+            raise Conflict(f"account {code} is a child of {parent}, which pays for it: name that")
+
     def _succeed(
         self, stored: Versioned[AccountRecord], bought: MarketplaceSubscription, wanted: Wanted
     ) -> Versioned[AccountRecord]:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from shared.domain.account import Account, AccountRecord
 from shared.domain.errors import ConcurrentUpdate, Conflict, InvalidInput, NotFound, Unavailable
 from shared.domain.ids import AccountCode, SubscriptionId, shard_of
 from shared.domain.lifecycle.subscription import SubscriptionStatus
@@ -53,6 +54,17 @@ def test_an_activated_purchase(world: World) -> None:
     assert (sold.status, sold.start, sold.plan) == (SUBSCRIBED, START + 20 * MINUTE, "standard")
     assert world.marketplace.sold[id_].status is SUBSCRIBED
     assert world.ledger.agenda(shard_of(AccountCode(id_)), world.clock.now())
+
+
+def test_no_subscription_is_tied_to_a_child(world: World) -> None:
+    parent = world.customer()
+    child = AccountCode("lab")
+    world.accounts.create(AccountRecord(Account(child, parent=parent)))
+    id_, _ = world.marketplace.buy("standard")
+    with pytest.raises(Conflict, match=parent):
+        world.process.adopt(id_, child, "me", pending=True)
+    assert world.accounts.account_of(id_) is None
+    assert world.process.adopt(id_, "other", "me", pending=True).account.code == "other"
 
 
 def test_the_account_is_stored_before_the_marketplace_is_asked(world: World) -> None:
