@@ -37,9 +37,9 @@ def put_catalog(req: func.HttpRequest) -> func.HttpResponse:
     from shared.api.catalog import change_catalog, parse_catalog
 
     def handle(request: Request) -> Response:
-        app().authorize.billing_admin(request.headers)
+        caller = app().authorize.billing_admin(request.headers)
         catalog = parse_catalog(request.headers, request.body)
-        return change_catalog(app().put_catalog, catalog, request.headers, request.query)
+        return change_catalog(app().put_catalog, catalog, request, caller.id)
 
     return respond(req, handle)
 
@@ -50,10 +50,10 @@ def patch_catalog(req: func.HttpRequest) -> func.HttpResponse:
     from shared.api.catalog import change_catalog, patched_catalog
 
     def handle(request: Request) -> Response:
-        app().authorize.billing_admin(request.headers)
+        caller = app().authorize.billing_admin(request.headers)
         current = app().put_catalog.current()
         catalog = patched_catalog(request.headers, request.body, current)
-        return change_catalog(app().put_catalog, catalog, request.headers, request.query)
+        return change_catalog(app().put_catalog, catalog, request, caller.id)
 
     return respond(req, handle)
 

@@ -24,6 +24,7 @@ def hourly(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the binding need
 
     app().start_run()
     app().replay_parked()
+    app().run_reaggregation.resume()
     report_skew(app().clock.skew)
 
 
@@ -31,8 +32,8 @@ def hourly(timer: func.TimerRequest) -> None:  # noqa: ARG001 - the binding need
     arg_name="message", queue_name="metering", connection="ServiceBus"
 )
 def run_shard(message: func.ServiceBusMessage) -> None:
-    """Handle one shard: its hourly run, or its bills where the message asks for them; or go on
-    with the parked events of an account."""
+    """Handle one shard: its hourly run, or its part of a job where the message asks for that; or
+    go on with the parked events of an account."""
     from shared.api.metering import report_run
 
     order = json.loads(message.get_body())
@@ -40,6 +41,8 @@ def run_shard(message: func.ServiceBusMessage) -> None:
         app().run_bills.take(order)
     elif "parked" in order:
         app().replay_parked.take(order)
+    elif "reaggregation" in order:
+        app().run_reaggregation.take(order)
     else:
         report_run(app().run_shard(order["shard"]))
 

@@ -22,8 +22,8 @@ def post_service_user(req: func.HttpRequest) -> func.HttpResponse:
     from shared.api.serviceusers import created_response, read_order
 
     def handle(request: Request) -> Response:
-        app().authorize.billing_admin(request.headers)
-        return created_response(*app().service_users.create(read_order(request)))
+        caller = app().authorize.billing_admin(request.headers)
+        return created_response(*app().service_users.create(read_order(request), caller.id))
 
     return respond(req, handle)
 
@@ -48,7 +48,7 @@ def delete_service_user(req: func.HttpRequest) -> func.HttpResponse:
     from shared.api.serviceusers import user_response
 
     def handle(request: Request) -> Response:
-        app().authorize.billing_admin(request.headers)
-        return user_response(app().service_users.revoke(request.route["key"]))
+        caller = app().authorize.billing_admin(request.headers)
+        return user_response(app().service_users.revoke(request.route["key"], caller.id))
 
     return respond(req, handle)

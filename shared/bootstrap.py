@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from shared.services.refund import RecordRefund
     from shared.services.replay_parked import ReplayParked
     from shared.services.run_bills import RunBills
+    from shared.services.run_reaggregation import RunReaggregation
     from shared.services.run_shard import RunShard
     from shared.services.runs import StartRun
     from shared.services.service_users import ManageServiceUsers
@@ -349,7 +350,7 @@ class App:
             made = mint(name, rights, accounts, now, expires)
             return made.user, made.key
 
-        return ManageServiceUsers(self._service_users, minted, self.clock)
+        return ManageServiceUsers(self._service_users, minted, self._audit_trail, self.clock)
 
     @cached_property
     def record_refund(self) -> RecordRefund:
@@ -378,7 +379,29 @@ class App:
         """Replaces the catalogue."""
         from shared.services.catalog import PutCatalog
 
-        return PutCatalog(self._catalogs, self._accounts, self._ledger, self.clock)
+        def start_job(since: datetime, by: str) -> str:
+            return self.run_reaggregation.start_since(since, by).job.id
+
+        return PutCatalog(
+            self._catalogs, self._accounts, self._ledger, self._audit_trail, start_job, self.clock
+        )
+
+    @cached_property
+    def run_reaggregation(self) -> RunReaggregation:
+        """Aggregates stored events again, as a job."""
+        from shared.services.run_reaggregation import RunReaggregation
+        from shared.storage.reaggregations import TableReaggregations
+
+        return RunReaggregation(
+            TableReaggregations(self._tables),
+            self._accounts,
+            self._fold,
+            self._catalog_cache,
+            self._ledger,
+            self._messages,
+            self._audit_trail,
+            self.clock,
+        )
 
     # --- accounts ----------------------------------------------------------------------------
 

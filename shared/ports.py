@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from shared.domain.account import Account, AccountRecord
+from shared.domain.account import Account, AccountPlan, AccountRecord
 from shared.domain.audit import AuditEntry
 from shared.domain.catalog.catalog import Catalog
 from shared.domain.catalog.changes import Change
@@ -30,6 +30,7 @@ from shared.domain.metering.reconciliation import ReportedUsage
 from shared.domain.metering.submission import Answer, Submission
 from shared.domain.rating.account_bill import Bill
 from shared.domain.rating.bill import PeriodRecord
+from shared.domain.rating.locked import LockedBill
 from shared.domain.serviceuser import ServiceUser
 from shared.domain.usage.event import EventKey, UsageEvent
 from shared.domain.usage.partial import Partial
@@ -457,6 +458,14 @@ class Accounts(Protocol):
 
     def subscriptions(self) -> Iterable[tuple[AccountCode, Subscription]]:
         """Every subscription with its account, in no particular order."""
+        ...
+
+    def attachments(self) -> Iterable[tuple[AccountCode, AccountPlan]]:
+        """Every attached plan with its account, in no particular order."""
+        ...
+
+    def locked_bills(self) -> Iterable[tuple[AccountCode, LockedBill]]:
+        """Every locked bill with its account, in no particular order."""
         ...
 
 
@@ -897,4 +906,63 @@ class Bills(Protocol):
 
     def job(self, id_: str) -> list[BillJob]:
         """How far every shard has come; empty for a job that is not known."""
+        ...
+
+
+# --- aggregating again -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ReaggregationJob:
+    """An order to aggregate stored events again: of the days from ``first`` to ``last``, of
+    ``accounts`` or, where that is ``None``, of all."""
+
+    id: str
+    started: datetime
+    by: str
+    first: date
+    last: date
+    accounts: tuple[AccountCode, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReaggregationPart:
+    """How far one shard has come with a job: ``done`` accounts, the last of them ``after``.
+
+    ``days`` of meters and segments were changed, of ``changed`` accounts; ``failed`` tells why the
+    accounts failed that did.
+    """
+
+    job: str
+    shard: Shard
+    noted: datetime
+    after: str = ""
+    done: int = 0
+    changed: int = 0
+    days: int = 0
+    failed: Mapping[AccountCode, str] = field(default_factory=dict)
+    finished: datetime | None = None
+
+
+class Reaggregations(Protocol):
+    """Jobs that aggregate again, and how far their shards are."""
+
+    def add(self, job: ReaggregationJob, parts: Sequence[ReaggregationPart]) -> None:
+        """Store a new job with its parts. Raises ``ConcurrentUpdate`` when the id is taken."""
+        ...
+
+    def get(self, id_: str) -> ReaggregationJob | None:
+        """One job."""
+        ...
+
+    def since(self, moment: datetime) -> list[ReaggregationJob]:
+        """Jobs that were started at ``moment`` or later, oldest first."""
+        ...
+
+    def parts(self, id_: str) -> list[Versioned[ReaggregationPart]]:
+        """How far the shards of a job are, in their order."""
+        ...
+
+    def note(self, part: ReaggregationPart, etag: Etag) -> Etag:
+        """Replace a part at its version. Raises ``ConcurrentUpdate``."""
         ...

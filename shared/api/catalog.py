@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Hashable, Iterator, Mapping
-from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
@@ -16,12 +15,13 @@ from shared.api.catalog_faults import shape_faults
 from shared.api.convert import parse_time, time_text, to_json
 from shared.api.objects import pointer
 from shared.api.problem import Response
+from shared.api.request import Request
 from shared.domain.catalog.catalog import Catalog
 from shared.domain.catalog.timeline import VersionHead
 from shared.domain.errors import FieldError, InvalidInput
 from shared.domain.wire import Json, document_of
 from shared.ports import CatalogVersion
-from shared.services.catalog import Condition, PutCatalog
+from shared.services.catalog import Condition, Intent, PutCatalog
 
 MERGE_PATCH = "application/merge-patch+json"
 
@@ -163,21 +163,28 @@ def merged(target: object, patch: object) -> object:
 def change_catalog(
     service: PutCatalog,
     catalog: Catalog,
-    headers: Mapping[str, str],
-    query: Mapping[str, str],
+    request: Request,
+    by: str,
 ) -> Response:
     """Store a catalogue, or with ``dryRun=true`` show what that would change."""
+    query = request.query
     given = query.get("effectiveFrom")
-    effective: datetime | None = parse_time(given, "effectiveFrom") if given else None
-    dry_run = _flag(query, "dryRun")
-    change = service(catalog, effective, condition_of(headers), dry_run=dry_run)
+    intent = Intent(
+        by,
+        parse_time(given, "effectiveFrom") if given else None,
+        dry_run=_flag(query, "dryRun"),
+        withdraw=_flag(query, "withdraw"),
+    )
+    change = service(catalog, intent, condition_of(request.headers))
     document: dict[str, Json] = {
         **_head(change.version.head),
         "changes": _changes(change.version) if change.new else [],
         "reaggregated": [str(code) for code in change.reaggregated],
     }
-    if dry_run:
+    if intent.dry_run:
         return _response({"dryRun": True, "new": change.new, **document})
+    if change.job is not None:
+        document["reaggregation"] = change.job
     return _response({"new": change.new, **document}, change.version.number)
 
 

@@ -1,12 +1,14 @@
 """Reads and changes the catalogue: immutable versions, refused whole when anything is wrong."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import batched
 
+from shared.domain.audit import AuditEntry
 from shared.domain.catalog.catalog import Catalog
 from shared.domain.catalog.changes import changes_between
+from shared.domain.catalog.impact import Step
 from shared.domain.catalog.timeline import TAKING_HOLD, Timeline, VersionHead
 from shared.domain.catalog.validation import faults_of
 from shared.domain.errors import (
@@ -17,19 +19,27 @@ from shared.domain.errors import (
     PreconditionRequired,
     StaleVersion,
 )
-from shared.domain.ids import MeterCode, Shard, shard_of
+from shared.domain.ids import AccountCode, MeterCode, Shard
 from shared.domain.period import HOUR, hour_of
 from shared.domain.usage.event import ACCEPTED_BACK
 from shared.domain.wire import document_of
 from shared.ports import (
     Accounts,
     AgendaEntry,
+    AuditTrail,
     Catalogs,
     CatalogVersion,
     Clock,
     Ledger,
     PutAgenda,
 )
+from shared.services.catalog_impact import CheckImpact
+
+SUBJECT = "/api/catalog"
+"""What the audit trail calls the catalogue; no account has such a code."""
+
+PATHS_NOTED = 20
+"""Changes of a version that its audit entry names; all of them are kept with the version."""
 
 FURTHEST = timedelta(days=400)
 """How far ahead a version may take effect."""
@@ -66,12 +76,28 @@ class CatalogChange:
     """A version that was stored, or that would be; ``new`` unless it changes nothing.
 
     Usage of ``reaggregated`` meters from its effective hour on lacks what the version needs of it
-    and is aggregated again from the stored events when it is next rated.
+    and is aggregated again from the stored events: by ``job``, or when it is rated before.
     """
 
     version: CatalogVersion
     new: bool
     reaggregated: tuple[MeterCode, ...] = ()
+    job: str | None = None
+
+
+type StartJob = Callable[[datetime, str], str]
+"""Has usage since a moment aggregated again, for whom; returns the job's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What somebody wants to do with a document: ``by`` whom, from when, only to look
+    (``dry_run``), and whether accounts keep what the document takes out (``withdraw``)."""
+
+    by: str
+    effective_from: datetime | None = None
+    dry_run: bool = False
+    withdraw: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +107,16 @@ class PutCatalog:
     catalogs: Catalogs
     accounts: Accounts
     ledger: Ledger
+    trail: AuditTrail
+    start_job: StartJob
     clock: Clock
 
     def __call__(
-        self,
-        catalog: Catalog,
-        effective_from: datetime | None = None,
-        condition: Condition | None = UNCONDITIONAL,
-        *,
-        dry_run: bool = False,
+        self, catalog: Catalog, intent: Intent, condition: Condition | None = UNCONDITIONAL
     ) -> CatalogChange:
-        """Validate and store, or with ``dry_run`` only say what would be stored.
+        """Validate and store, or only say what would be stored.
 
-        A version takes effect at the next full hour, or at ``effective_from``, the first one for
+        A version takes effect at the next full hour, or when ``intent`` says, the first one for
         all time. The same catalogue again is no new version. Raises ``InvalidInput`` with every
         fault, what ``Condition`` raises, and ``StaleVersion`` when another version was stored at
         the same time.
@@ -102,27 +125,42 @@ class PutCatalog:
         current = self.catalogs.current()
         if condition is not None:
             condition.check(current)
-        faults = (*faults_of(catalog), *_effect_faults(effective_from, now))
-        if faults:
-            raise InvalidInput(f"the catalogue has {len(faults)} faults", faults)
-        change = self._change(catalog, effective_from, current, now)
-        if dry_run:
+        _refuse((*faults_of(catalog), *_effect_faults(intent.effective_from, now)))
+        change = self._change(catalog, intent, current, now)
+        if intent.dry_run:
             return change
         if change.new:
-            try:
-                self.catalogs.add(change.version)
-            except ConcurrentUpdate as exc:
-                raise StaleVersion("another version was stored at the same time") from exc
+            self._store(change.version, intent)
         effective = change.version.effective_from
         if effective is not None and effective <= change.version.created:
             # Also when nothing is new: an earlier call may have ended before it came to this.
             self._look_at_all(now)
-        return change
+        if not change.reaggregated or effective is None:
+            return change
+        return replace(change, job=self.start_job(effective, intent.by))
+
+    def _store(self, version: CatalogVersion, intent: Intent) -> None:
+        """The trail is written first: whatever crashes, no version goes unrecorded."""
+        paths = [change.path for change in version.changes]
+        detail = {"version": str(version.number), "changes": str(len(paths))}
+        if version.effective_from is not None:
+            detail["effectiveFrom"] = version.effective_from.isoformat()
+        if paths:
+            more = ["…"] if len(paths) > PATHS_NOTED else []
+            detail["paths"] = ", ".join([*paths[:PATHS_NOTED], *more])
+        if intent.withdraw:
+            detail["withdraw"] = "true"
+        entry = AuditEntry(SUBJECT, version.created, intent.by, "catalog.put", detail)
+        self.trail.append([entry])
+        try:
+            self.catalogs.add(version)
+        except ConcurrentUpdate as exc:
+            raise StaleVersion("another version was stored at the same time") from exc
 
     def _change(
         self,
         catalog: Catalog,
-        effective_from: datetime | None,
+        intent: Intent,
         current: CatalogVersion | None,
         now: datetime,
     ) -> CatalogChange:
@@ -131,32 +169,24 @@ class PutCatalog:
         old, new = document_of(current.catalog), document_of(catalog)
         if old == new:
             return CatalogChange(current, new=False)
-        version = CatalogVersion(
-            current.number + 1,
-            now,
-            catalog,
-            effective_from or hour_of(now) + HOUR,
-            tuple(changes_between(old, new)),
-        )
-        return CatalogChange(version, new=True, reaggregated=self._reaggregated(version))
-
-    def _reaggregated(self, version: CatalogVersion) -> tuple[MeterCode, ...]:
-        """Meters whose stored usage does not suffice for the new version."""
-        heads = [*self.catalogs.heads(), version.head]
-        timeline = Timeline(heads, _Loaded(self.catalogs, version))
-        found = ((meter.code, timeline.demands(meter.code)) for meter in version.catalog.meters)
-        number = version.number
-        return tuple(code for code, demands in found if any(d.version == number for d in demands))
+        since = intent.effective_from or hour_of(now) + HOUR
+        changes = tuple(changes_between(old, new))
+        version = CatalogVersion(current.number + 1, now, catalog, since, changes)
+        heads, loaded = self.catalogs.heads(), _Loaded(self.catalogs, current, version)
+        after = Timeline([*heads, version.head], loaded)
+        step = Step(current.catalog, catalog, Timeline(heads, loaded), after, since)
+        _refuse(CheckImpact(self.accounts)(step, now, withdraw=intent.withdraw))
+        return CatalogChange(version, new=True, reaggregated=_reaggregated(after, version))
 
     def _look_at_all(self, now: datetime) -> None:
         """What has been rated already may cost something else now."""
         # Not before every process knows the new version: one that does not would rate as before.
         due = hour_of(now + TAKING_HOLD) + HOUR
-        by_shard: dict[Shard, list[PutAgenda]] = {}
-        for code in self.accounts.codes():
-            entry = PutAgenda(AgendaEntry(due, code))
-            by_shard.setdefault(shard_of(code), []).append(entry)
-        for shard, entries in by_shard.items():
+        payers: dict[Shard, set[AccountCode]] = {}
+        for account in self.accounts.heads():
+            payers.setdefault(account.shard, set()).add(account.root)
+        for shard, codes in payers.items():
+            entries = [PutAgenda(AgendaEntry(due, code)) for code in sorted(codes)]
             for some in batched(entries, _ENTRIES, strict=False):
                 self.ledger.write(shard, some)
 
@@ -179,11 +209,23 @@ class PutCatalog:
         return sorted(self.catalogs.heads(), key=lambda head: head.number, reverse=True)
 
 
-class _Loaded(dict[int, Catalog]):
-    """Stored versions, read when they are needed, and the one that is not stored yet."""
+def _refuse(faults: Collection[FieldError]) -> None:
+    if faults:
+        raise InvalidInput(f"the catalogue has {len(faults)} faults", tuple(faults))
 
-    def __init__(self, catalogs: Catalogs, version: CatalogVersion) -> None:
-        super().__init__({version.number: version.catalog})
+
+def _reaggregated(timeline: Timeline, version: CatalogVersion) -> tuple[MeterCode, ...]:
+    """Meters whose stored usage does not suffice for the new version."""
+    found = ((meter.code, timeline.demands(meter.code)) for meter in version.catalog.meters)
+    number = version.number
+    return tuple(code for code, demands in found if any(d.version == number for d in demands))
+
+
+class _Loaded(dict[int, Catalog]):
+    """Stored versions, read when they are needed, and those that are known already."""
+
+    def __init__(self, catalogs: Catalogs, *known: CatalogVersion) -> None:
+        super().__init__({version.number: version.catalog for version in known})
         self._catalogs = catalogs
 
     def __missing__(self, number: int) -> Catalog:

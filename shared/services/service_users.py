@@ -5,15 +5,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar
 
+from shared.domain.audit import AuditEntry
 from shared.domain.caller import Right
 from shared.domain.errors import FieldError, InvalidInput, NotFound
-from shared.domain.ids import AccountCode
+from shared.domain.ids import AccountCode, is_code
 from shared.domain.serviceuser import ServiceUser
 from shared.domain.wire import WIRE
-from shared.ports import Clock, ServiceUsers
+from shared.ports import AuditTrail, Clock, ServiceUsers
 
 MAX_NAME = 100
+MAX_ACCOUNTS = 1000
 
+SUBJECT = "/api/serviceusers"
+"""What the audit trail calls all of them; no account has such a code."""
 
 type KeyMint = Callable[
     [str, frozenset[Right], tuple[AccountCode, ...] | None, datetime, datetime | None],
@@ -40,9 +44,10 @@ class ManageServiceUsers:
 
     users: ServiceUsers
     mint: KeyMint
+    trail: AuditTrail
     clock: Clock
 
-    def create(self, order: ServiceUserOrder) -> tuple[ServiceUser, str]:
+    def create(self, order: ServiceUserOrder, by: str) -> tuple[ServiceUser, str]:
         """A new service user and its key, which is never shown again. Raises ``InvalidInput``."""
         now = self.clock.now()
         faults = list(_faults(order, now))
@@ -50,6 +55,7 @@ class ManageServiceUsers:
             raise InvalidInput("the service user cannot be made", faults)
         rights = frozenset(order.rights)
         user, key = self.mint(order.name, rights, order.accounts, now, order.expires)
+        self._note(user, now, by, "serviceuser.create")
         self.users.put(user)
         return user, key
 
@@ -57,15 +63,28 @@ class ManageServiceUsers:
         """Every service user, by name."""
         return sorted(self.users.list(), key=lambda user: (user.name, user.key_id))
 
-    def revoke(self, key_id: str) -> ServiceUser:
+    def revoke(self, key_id: str, by: str) -> ServiceUser:
         """Make a key useless; within a minute every instance knows. Raises ``NotFound``."""
         user = self.users.get(key_id)
         if user is None:
             raise NotFound(f"there is no service user {key_id}")
         if user.revoked is None:
-            user = replace(user, revoked=self.clock.now())
+            now = self.clock.now()
+            user = replace(user, revoked=now)
+            self._note(user, now, by, "serviceuser.revoke")
             self.users.put(user)
         return user
+
+    def _note(self, user: ServiceUser, at: datetime, by: str, action: str) -> None:
+        """Before anything is stored: whatever crashes, no key goes unrecorded."""
+        detail = {
+            "keyId": user.key_id,
+            "name": user.name,
+            "rights": ", ".join(sorted(user.rights)),
+            "accounts": "all" if user.accounts is None else ", ".join(user.accounts),
+            "expires": "" if user.expires is None else user.expires.isoformat(),
+        }
+        self.trail.append([AuditEntry(SUBJECT, at, by, action, detail)])
 
 
 def _faults(order: ServiceUserOrder, now: datetime) -> Sequence[FieldError]:
@@ -74,6 +93,14 @@ def _faults(order: ServiceUserOrder, now: datetime) -> Sequence[FieldError]:
         faults.append(FieldError("/name", f"must have 1 to {MAX_NAME} characters"))
     if not order.rights:
         faults.append(FieldError("/rights", f"name at least one of {', '.join(Right)}"))
+    accounts = order.accounts or ()
+    if order.accounts == () or len(accounts) > MAX_ACCOUNTS:
+        message = f"name 1 to {MAX_ACCOUNTS} accounts, or leave it out for all of them"
+        faults.append(FieldError("/accounts", message))
+    for place, code in enumerate(accounts):
+        if not is_code(code):
+            message = "is no account's code: letters, digits, '.', '_', '-'"
+            faults.append(FieldError(f"/accounts/{place}", message))
     if order.expires is not None and order.expires.tzinfo is None:
         faults.append(FieldError("/expires", "must name its zone, such as Z"))
     elif order.expires is not None and order.expires <= now:

@@ -189,6 +189,16 @@ class TableAccounts:
             text = unpack(row.properties, "subscription")
             yield AccountCode(row.partition), from_stored(Subscription, text)
 
+    def attachments(self) -> Iterable[tuple[AccountCode, AccountPlan]]:
+        for row in self._accounts.between(keys.starting_with(keys.PLAN)):
+            text = unpack(row.properties, "plan")
+            yield AccountCode(row.partition), from_stored(AccountPlan, text)
+
+    def locked_bills(self) -> Iterable[tuple[AccountCode, LockedBill]]:
+        for row in self._accounts.between(keys.starting_with(keys.BILL)):
+            text = unpack(row.properties, "bill")
+            yield AccountCode(row.partition), from_stored(LockedBill, text)
+
 
 def _period(row: Row) -> PeriodRecord:
     return from_stored(PeriodRecord, text_of(row.properties, "record"))

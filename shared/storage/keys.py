@@ -54,6 +54,7 @@ UNFINISHED_PARTITION = "unfinished"
 CHECKPOINTS_PARTITION = "checkpoints"
 CATALOG_PARTITION = "catalog"
 CURRENT = "current"
+REAGGREGATIONS = "reaggregations"
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,127}")
 _ILLEGAL = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f]")
@@ -454,6 +455,21 @@ def bill_number_row(bill: str) -> str:
 def job_partition(job: str) -> str:
     """How far the shards have come with a job."""
     return f"job{SEPARATOR}{part(job)}"
+
+
+def reaggregation_row(job: str) -> str:
+    """A job that aggregates again; ids are in the order of time."""
+    return part(job)
+
+
+def reaggregation_part_row(job: str, shard: Shard) -> str:
+    """How far a shard is with it."""
+    return f"{part(job)}{SEPARATOR}{shard:02}"
+
+
+def is_reaggregation_part(row: str) -> bool:
+    """Whether a row tells of a shard and not of a job."""
+    return SEPARATOR in row
 
 
 def illegal_characters(keys: Iterable[str]) -> set[str]:

@@ -24,6 +24,7 @@ from shared.api.catalog import (
 from shared.api.catalog_schema import catalog_schema, known_fields
 from shared.api.catalog_views import item_response, list_response
 from shared.api.problem import Response, UnsupportedMedia, problem
+from shared.api.request import Request
 from shared.domain.catalog.catalog import Catalog
 from shared.domain.catalog.validation import faults_of
 from shared.domain.errors import (
@@ -211,7 +212,8 @@ def world_with(catalog: Catalog | None) -> World:
 
 def change(world: World, catalog: Catalog, if_match: str = "", **query: str) -> Response:
     headers = {"if-match": if_match} if if_match else {}
-    return change_catalog(world.process.put_catalog, catalog, headers, query)
+    request = Request("PUT", headers, query, {}, b"")
+    return change_catalog(world.process.put_catalog, catalog, request, "ada")
 
 
 def test_a_patch_changes_what_it_names() -> None:

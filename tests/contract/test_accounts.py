@@ -210,6 +210,21 @@ def test_every_subscription_is_listed_with_its_account(accounts: Accounts) -> No
     assert found
 
 
+def test_attached_plans_and_locked_bills_are_listed_with_their_accounts(accounts: Accounts) -> None:
+    assert [*accounts.attachments(), *accounts.locked_bills()] == []
+    record = account_record()
+    etag = accounts.create(record)
+    accounts.create(AccountRecord(replace(record.account, code=BOB)))
+    plans = sorted(accounts.attachments(), key=lambda item: item[1].id)
+    assert plans == sorted(((ADA, p) for p in record.plans), key=lambda item: item[1].id)
+    bills = sorted(accounts.locked_bills(), key=lambda item: item[1].id)
+    assert bills == sorted(((ADA, b) for b in record.locked), key=lambda item: item[1].id)
+    assert plans
+    assert bills
+    accounts.delete(ADA, etag)
+    assert [*accounts.attachments(), *accounts.locked_bills()] == []
+
+
 def test_what_a_request_made_is_kept_with_it(accounts: Accounts) -> None:
     etag = accounts.create(account_record())
     record = account_record()

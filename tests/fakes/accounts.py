@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from shared.domain.account import Account, AccountRecord
+from shared.domain.account import Account, AccountPlan, AccountRecord
 from shared.domain.errors import ConcurrentUpdate, Conflict
 from shared.domain.ids import AccountCode, SubscriptionId
 from shared.domain.lifecycle.subscription import Subscription
 from shared.domain.rating.bill import PeriodRecord
+from shared.domain.rating.locked import LockedBill
 from shared.ports import Answered, Etag, Versioned
 from shared.storage.limits import check_account
 from tests.fakes.versions import Versions
@@ -88,6 +89,14 @@ class FakeAccounts:
             for code, stored in self._accounts.items()
             for sold in stored.value.subscriptions
         ]
+
+    def attachments(self) -> Iterable[tuple[AccountCode, AccountPlan]]:
+        accounts = self._accounts.items()
+        return [(code, plan) for code, stored in accounts for plan in stored.value.plans]
+
+    def locked_bills(self) -> Iterable[tuple[AccountCode, LockedBill]]:
+        accounts = self._accounts.items()
+        return [(code, bill) for code, stored in accounts for bill in stored.value.locked]
 
     def _put(self, record: AccountRecord) -> Etag:
         etag = self._versions.new()

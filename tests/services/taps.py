@@ -27,6 +27,8 @@ WRITES = frozenset(
         "operations.save",
         "audit.append",
         "checkpoints.note",
+        "reaggregations.add",
+        "reaggregations.note",
     }
 )
 """Calls that change what is stored; all others read, or go to the Marketplace."""

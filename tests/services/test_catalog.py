@@ -7,10 +7,12 @@ import pytest
 
 from shared.domain.errors import InvalidInput, NotFound, StaleVersion
 from shared.domain.ids import ProductCode
+from shared.services.catalog import Intent
 from shared.services.directory import LIFE
 from tests.services.world import BASIC, CATALOG, TIERED, World, catalog_of
 
 OTHER = catalog_of(BASIC)
+ADA = Intent("ada")
 
 
 def test_versions_are_numbered_and_the_same_again_is_none() -> None:
@@ -18,7 +20,7 @@ def test_versions_are_numbered_and_the_same_again_is_none() -> None:
     put = world.process.put_catalog
     with pytest.raises(NotFound):
         put.current()
-    assert [put(c).version.number for c in (CATALOG, CATALOG, OTHER, CATALOG)] == [1, 1, 2, 3]
+    assert [put(c, ADA).version.number for c in (CATALOG, CATALOG, OTHER, CATALOG)] == [1, 1, 2, 3]
     assert put.current().catalog == CATALOG
     assert world.process.queries.catalog_version() == 3
 
@@ -27,7 +29,7 @@ def test_a_faulty_catalogue_is_refused_whole() -> None:
     world = World()
     faulty = replace(BASIC, product=ProductCode("a"), interval=0)
     with pytest.raises(InvalidInput) as raised:
-        world.process.put_catalog(catalog_of(faulty, TIERED))
+        world.process.put_catalog(catalog_of(faulty, TIERED), ADA)
     pointers = [fault.pointer for fault in raised.value.fields]
     assert pointers == ["/plans/0/product", "/plans/0/interval"]
     assert world.process.put_catalog.current().number == 1
@@ -37,7 +39,7 @@ def test_another_version_in_between() -> None:
     world = World()
     world.journal.before("catalogs.add", lambda _: world.put_catalog(OTHER))
     with pytest.raises(StaleVersion):
-        world.process.put_catalog(catalog_of(TIERED))
+        world.process.put_catalog(catalog_of(TIERED), ADA)
     assert world.process.put_catalog.current().catalog == OTHER
 
 

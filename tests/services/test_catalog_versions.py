@@ -6,28 +6,39 @@ from decimal import Decimal
 
 import pytest
 
+from shared.domain.account import Account, AccountRecord
 from shared.domain.catalog.aggregation import Aggregation
 from shared.domain.catalog.catalog import Catalog
 from shared.domain.catalog.changes import Change
+from shared.domain.catalog.charges import Due, Upfront
 from shared.domain.catalog.meter import DerivedField
 from shared.domain.catalog.timeline import TAKING_HOLD
-from shared.domain.errors import InvalidInput, NotFound, PreconditionRequired, StaleVersion
-from shared.domain.ids import AggregationCode, FieldCode, all_shards
+from shared.domain.errors import (
+    InvalidInput,
+    NotFound,
+    PreconditionRequired,
+    StaleVersion,
+    Unavailable,
+)
+from shared.domain.ids import AccountCode, AggregationCode, FieldCode, all_shards, shard_of
 from shared.domain.period import DAY, HOUR
 from shared.domain.rating.per_unit import PerUnit
 from shared.domain.usage.aggregate import AggregationType
-from shared.services.catalog import CatalogChange, Condition
+from shared.ports import AgendaEntry, PutAgenda
+from shared.services.catalog import SUBJECT, CatalogChange, Condition, Intent
 from shared.services.directory import LIFE
+from tests.services.taps import Call
 from tests.services.world import CATALOG, START, TOKENS, World, catalog_of, plan_of
 
 DEARER = catalog_of(plan_of("basic", PerUnit(Decimal("0.02")), "standard"))
 NEXT_HOUR = START + HOUR
+ADA = Intent("ada")
 
 
 def put(
     world: World, catalog: Catalog, since: datetime | None = None, *, dry_run: bool = False
 ) -> CatalogChange:
-    return world.process.put_catalog(catalog, since, dry_run=dry_run)
+    return world.process.put_catalog(catalog, Intent("ada", since, dry_run=dry_run))
 
 
 def test_the_first_version_holds_for_all_time() -> None:
@@ -65,6 +76,35 @@ def test_the_changes_are_shown_before_and_kept_after() -> None:
     assert kept[0] == Change("replace", kept[0].path, "0.01", "0.02")
 
 
+def test_every_version_is_in_the_trail() -> None:
+    world = World()
+    put(world, DEARER, dry_run=True)
+    assert list(world.trail.of(SUBJECT)) == []
+    put(world, DEARER)
+    (entry,) = world.trail.of(SUBJECT)
+    assert (entry.actor, entry.action, entry.at) == ("ada", "catalog.put", START)
+    assert dict(entry.detail) == {
+        "version": "2",
+        "effectiveFrom": NEXT_HOUR.isoformat(),
+        "changes": "2",
+        "paths": "/plans/basic/pricing/0/charge/unitPrice, /plans/tiered",
+    }
+    put(world, DEARER)
+    assert len(list(world.trail.of(SUBJECT))) == 1
+
+
+def test_a_version_that_the_trail_does_not_know_is_not_stored() -> None:
+    world = World()
+
+    def fails(_: Call) -> None:
+        raise Unavailable("no answer")
+
+    world.journal.before("audit.append", fails)
+    with pytest.raises(Unavailable):
+        put(world, DEARER)
+    assert world.process.put_catalog.current().number == 1
+
+
 def test_an_old_version_can_be_put_again() -> None:
     world = World()
     put(world, DEARER)
@@ -89,18 +129,18 @@ def test_conditions(numbers: list[int] | None, error: type[Exception] | None) ->
     world = World()
     condition = Condition(None if numbers is None else frozenset(numbers))
     if error is None:
-        assert world.process.put_catalog(DEARER, condition=condition).version.number == 2
+        assert world.process.put_catalog(DEARER, ADA, condition).version.number == 2
         return
     with pytest.raises(error):
-        world.process.put_catalog(DEARER, condition=condition)
+        world.process.put_catalog(DEARER, ADA, condition)
     assert world.process.put_catalog.current().number == 1
 
 
 def test_the_first_needs_no_condition_and_meets_none() -> None:
     world = World(catalog=None)
     with pytest.raises(StaleVersion):
-        world.process.put_catalog(CATALOG, condition=Condition(frozenset([1])))
-    assert world.process.put_catalog(CATALOG, condition=Condition()).version.number == 1
+        world.process.put_catalog(CATALOG, ADA, Condition(frozenset([1])))
+    assert world.process.put_catalog(CATALOG, ADA, Condition()).version.number == 1
 
 
 @pytest.mark.parametrize(
@@ -196,3 +236,44 @@ def test_derived_fields_are_part_of_usage_and_not_of_the_event() -> None:
     assert row.event.data == {"n": 10}
     world.next_run()
     assert world.billed(account) == 30
+
+
+def family(world: World) -> tuple[AccountCode, AccountCode]:
+    """A customer with a child whose code alone would lead to another shard."""
+    parent = world.customer()
+    child = next(
+        code for n in range(9) if shard_of(code := AccountCode(f"c{n}")) != shard_of(parent)
+    )
+    world.accounts.create(AccountRecord(Account(child, parent=parent)))
+    world.change(parent, children=(child,))
+    return parent, child
+
+
+def with_set_up(price: str) -> Catalog:
+    fee = Upfront("set-up", Due(Decimal(50)))
+    plan = plan_of("basic", PerUnit(Decimal(price)), "standard")
+    return catalog_of(replace(plan, charges=(fee,)))
+
+
+def test_a_change_of_the_past_looks_at_families_where_they_are_billed() -> None:
+    world = World(catalog=with_set_up("0.01"))
+    parent, _ = family(world)
+    world.next_run()
+    assert world.billed(parent) == 5000
+    put(world, with_set_up("0.02"), START)
+    world.next_run(3)
+    assert world.billed(parent) == 5000
+
+
+def test_an_entry_of_a_child_is_given_to_the_shard_of_its_family() -> None:
+    world = World(catalog=with_set_up("0.01"))
+    parent, child = family(world)
+    world.next_run()
+    due = world.clock.now().replace(minute=0)
+    world.ledger.write(shard_of(child), [PutAgenda(AgendaEntry(due, child))])
+    world.run([shard_of(child)])
+    assert world.ledger.agenda(shard_of(child), due) == []
+    entries = [entry.value for entry in world.ledger.agenda(shard_of(parent), due)]
+    assert AgendaEntry(due, parent) in entries
+    world.next_run()
+    assert world.billed(parent) == 5000

@@ -22,6 +22,7 @@ from shared.domain.usage.cell import CellUsage, newest_generation
 from shared.domain.usage.event import Outcome, UsageEvent
 from shared.domain.usage.partial import Json, to_json
 from shared.ports import CatalogVersion, UsageDay
+from shared.services.catalog import Intent
 from shared.services.directory import LIFE
 from tests.services.taps import Call
 from tests.services.world import CATALOG, CHEAP, START, TOKENS, World, plan_of
@@ -87,7 +88,7 @@ def event(id_: str, n: int, model: str | None, at: datetime) -> UsageEvent:
 
 def publish(world: World, catalog: Catalog, since: datetime | None) -> CatalogVersion:
     """Store a version that holds since then, and wait until every process knows it."""
-    change = world.process.put_catalog(catalog, since)
+    change = world.process.put_catalog(catalog, Intent("ada", since))
     world.clock.advance(LIFE)
     return change.version
 
@@ -176,7 +177,7 @@ def test_a_process_that_does_not_know_the_version_spoils_nothing(world: World) -
     send(world, *EVENTS)
     stale = world.boot()
     stale.ingest([event("x", 1, None, START)])
-    version = world.process.put_catalog(after(), EARLIER).version
+    version = world.process.put_catalog(after(), Intent("ada", EARLIER)).version
     other = world.boot()
     other.fold(shard_of(ACME), ACME, [EARLIER, EARLIER + HOUR], None)
     late = ("d", 11, "small", EARLIER + timedelta(minutes=30))

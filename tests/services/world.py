@@ -67,6 +67,7 @@ from shared.services.reconcile_subscriptions import ReconcileSubscriptions
 from shared.services.refund import RecordRefund
 from shared.services.replay_parked import ReplayParked
 from shared.services.run_bills import RunBills
+from shared.services.run_reaggregation import RunReaggregation
 from shared.services.run_report import RunReport
 from shared.services.run_shard import RunShard
 from shared.services.runs import StartRun
@@ -92,6 +93,7 @@ from tests.fakes.lifecycle import (
 from tests.fakes.marketplace import FakeMarketplace
 from tests.fakes.messages import FakeMessages
 from tests.fakes.parking import FakeParking
+from tests.fakes.reaggregations import FakeReaggregations
 from tests.fakes.refusals import FakeRefusals
 from tests.fakes.runs import FakeRuns
 from tests.fakes.tasks import FakeTasks
@@ -191,6 +193,7 @@ class Process:
     forward: Forward
     subscriptions: SubscriptionQueries
     put_catalog: PutCatalog
+    run_reaggregation: RunReaggregation
     queries: Queries
     parked_input: ParkedInput
     bills: ManageBills
@@ -222,6 +225,7 @@ class World:
     operations: FakeOperations = field(default_factory=FakeOperations)
     trail: FakeAuditTrail = field(default_factory=FakeAuditTrail)
     checkpoints: FakeCheckpoints = field(default_factory=FakeCheckpoints)
+    reaggregations: FakeReaggregations = field(default_factory=FakeReaggregations)
     bills: FakeBills = field(default_factory=FakeBills)
     forwarder: FakeForwarder = field(default_factory=FakeForwarder)
     forwarding: bool = False
@@ -262,6 +266,16 @@ class World:
         ingest = IngestUsage(writer, directory, cache, parking, clock)
         fold = Fold(log, tap(self.days, "days", journal), cache)
         rate = RateAccount(accounts, cache, fold, self.grace)
+        reaggregation = RunReaggregation(
+            tap(self.reaggregations, "reaggregations", journal),
+            accounts,
+            fold,
+            cache,
+            ledger,
+            messages,
+            tap(self.trail, "audit", journal),
+            clock,
+        )
         submit = Submit(ledger, marketplace, Breaker(clock))
         settle = SettleUncertain(ledger, marketplace, self.findings)
         operations = tap(self.operations, "operations", journal)
@@ -313,7 +327,15 @@ class World:
             erase=EraseAccount(accounts, parking, clock, chronicle),
             forward=Forward(self.forwarder, messages, self.findings, clock),
             subscriptions=SubscriptionQueries(accounts, operations, self.trail),
-            put_catalog=PutCatalog(catalogs, accounts, ledger, clock),
+            put_catalog=PutCatalog(
+                catalogs,
+                accounts,
+                ledger,
+                tap(self.trail, "audit", journal),
+                lambda since, by: reaggregation.start_since(since, by).job.id,
+                clock,
+            ),
+            run_reaggregation=reaggregation,
             queries=Queries(accounts, ledger, catalogs, self.findings, rate, clock),
             parked_input=ParkedInput(parking, refusals, clock, chronicle),
             bills=bills,

@@ -214,6 +214,13 @@ def _in_force(heads: list[VersionHead]) -> tuple[list[datetime], list[int]]:
     return starts, numbers
 
 
+def same_price(one: PlanSpan, other: PlanSpan) -> bool:
+    """Whether a plan costs the same in two spans, whichever versions began them."""
+    return one.version == other.version or _same(
+        (one.catalog, one.plan), (other.catalog, other.plan)
+    )
+
+
 def _same(one: tuple[Catalog, ResolvedPlan], other: tuple[Catalog, ResolvedPlan]) -> bool:
     """Whether a plan costs the same under two versions, whatever else they change."""
     return _basis(*one) == _basis(*other)

@@ -23,6 +23,7 @@ from shared.config import Settings
 from shared.domain.account import Account, AccountRecord
 from shared.domain.ids import AccountCode
 from shared.domain.usage.event import Outcome
+from shared.services.catalog import Intent
 from shared.storage.accounts import TableAccounts
 from shared.storage.tables import open_tables
 from tests.benchmarks.parts.relay import Relay, relaying
@@ -70,7 +71,7 @@ class Stage:
 
     def load_catalog(self, app: App) -> None:
         """Store the sample catalogue."""
-        app.put_catalog(catalog_of(parse_yaml(CATALOG.read_bytes())))
+        app.put_catalog(catalog_of(parse_yaml(CATALOG.read_bytes())), Intent("benchmark"))
 
     def make_accounts(self, codes: Sequence[str]) -> None:
         """Store accounts without a subscription."""
