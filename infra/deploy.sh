@@ -100,12 +100,10 @@ case $mode in
         publish
         [ "$mode" = deploy ] || upgrade_tables
         verify
-        print_values
         ;;
     check)
         require_deployment
         verify
-        print_values
         ;;
     destroy) destroy ;;
 esac

@@ -12,6 +12,7 @@ param marketplaceClientId = readEnvironmentVariable('METERING_MARKETPLACE_CLIENT
 param marketplaceTenantId = readEnvironmentVariable('METERING_MARKETPLACE_TENANT_ID', '')
 param marketplaceProof = readEnvironmentVariable('METERING_MARKETPLACE_PROOF', '') == 'certificate' ? 'certificate' : 'federated'
 param marketplaceCertificate = readEnvironmentVariable('METERING_MARKETPLACE_CERTIFICATE', '')
+param storageSku = readEnvironmentVariable('METERING_STORAGE_SKU', '') == 'Standard_LRS' ? 'Standard_LRS' : 'Standard_ZRS'
 param operatorPrincipalIds = empty(operators) ? [] : split(operators, ',')
 param alertEmail = readEnvironmentVariable('METERING_ALERT_EMAIL', '')
 param forwardSecret = readEnvironmentVariable('METERING_FORWARD_SECRET', '')

@@ -47,10 +47,27 @@ az_values() {
 }
 
 # $1: HTTP method; $2: path below Microsoft Graph v1.0; the rest: more arguments of az rest.
+# Parts of Entra learn late of what was made a moment ago, and deny it until then.
 graph() {
-    local method=$1 path=$2
+    local method=$1 path=$2 said=''
     shift 2
-    quiet_az rest --method "$method" --url "https://graph.microsoft.com/v1.0/$path" "$@"
+    for _ in 1 2 3 4 5 6; do
+        {
+            said=$(quiet_az rest --method "$method" \
+                --url "https://graph.microsoft.com/v1.0/$path" "$@" 2>&1 >&3) && return
+        } 3>&1
+        [[ $said =~ ResourceNotFound|does\ not\ exist|does\ not\ reference|valid\ reference ]] || break
+        sleep 10
+    done
+    printf '%s\n' "$said" >&2
+    return 1
+}
+
+# $1: path; $2: what to take of the answer. Values, one a line.
+graph_get() {
+    local values
+    values=$(graph get "$1" --query "$2" --output tsv) || return
+    sed -e 's/\r$//' -e '/^None$/d' <<<"$values"
 }
 
 # Creates or updates in one call, so that a run that broke off leaves nothing twice.

@@ -16,9 +16,11 @@ destroy() {
         fi
         stop_and_export
         unlock
+        delete_logs
         say "Deleting the resource group $group (some minutes)"
         quiet_az group delete --name "$group" --yes
     fi
+    purge_vaults
     say 'Deleting the Entra applications that this script made'
     delete_application api
     delete_application marketplace
@@ -27,7 +29,8 @@ destroy() {
 
 stop_and_export() {
     if [ -n "$app_name" ]; then
-        say 'Stopping the app, so that nothing changes any more'
+        say "Stopping the app, so that nothing changes any more. To go back:" \
+            "az functionapp start --resource-group $group --name $app_name"
         quiet_az functionapp stop --resource-group "$group" --name "$app_name"
     fi
     [ -z "$storage_account" ] || export_tables
@@ -39,4 +42,24 @@ unlock() {
     locks=$(quiet_az lock list --resource-group "$group" --query "[?name=='keep'].id" \
         --output tsv)
     [ -z "$locks" ] || quiet_az lock delete --ids "$locks"
+}
+
+# Both would keep their names for some days, and a new deployment in another region from them.
+delete_logs() {
+    local workspaces workspace
+    workspaces=$(quiet_az monitor log-analytics workspace list --resource-group "$group" \
+        --query "[?tags.deployment=='$name'].name" --output tsv)
+    for workspace in $workspaces; do
+        quiet_az monitor log-analytics workspace delete --resource-group "$group" \
+            --workspace-name "$workspace" --force true --yes --output none
+    done
+}
+
+purge_vaults() {
+    local vaults vault
+    vaults=$(deleted_vaults)
+    for vault in $vaults; do
+        say "Deleting the vault $vault for good"
+        quiet_az keyvault purge --name "$vault" --output none
+    done
 }

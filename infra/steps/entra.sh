@@ -17,16 +17,16 @@ ensure_application() {
     local key
     key=$(application_key "$1")
     graph_upsert "applications(uniqueName='$key')" \
-        "{\"displayName\": \"$2\", \"signInAudience\": \"$3\"}"
-    az_value rest --method get --query appId \
-        --url "https://graph.microsoft.com/v1.0/applications(uniqueName='$key')"
+        "{\"displayName\": \"$2\", \"signInAudience\": \"$3\"}" || fail \
+        "The Entra application $2 could not be made." \
+        'It needs the role Application Developer or more, or users that may register applications:' \
+        'ask an administrator of the tenant.'
+    graph_get "applications(uniqueName='$key')" appId
 }
 
 make_applications() {
     say 'Entra applications'
-    if [ -z "$api_app" ]; then
-        api_app=$(ensure_application api "Metering API ($name)" AzureADMultipleOrgs)
-    fi
+    api_app=$(ensure_application api "Metering API ($name)" AzureADMultipleOrgs)
     graph patch "applications(appId='$api_app')" --headers Content-Type=application/json \
         --body "@$infra/entra/api-application.json" --output none
     graph patch "applications(appId='$api_app')" --headers Content-Type=application/json \
@@ -48,7 +48,8 @@ make_marketplace_application() {
         marketplace_app=$(ensure_application marketplace "Metering for the Marketplace ($name)" \
             AzureADMyOrg)
     else
-        graph get "applications(appId='$marketplace_app')" --output none 2>/dev/null || fail \
+        quiet_az rest --method get --output none 2>/dev/null --url \
+            "https://graph.microsoft.com/v1.0/applications(appId='$marketplace_app')" || fail \
             "The application $marketplace_app is not of this tenant, $tenant." \
             'A managed identity is trusted only inside its own tenant. Either deploy to a' \
             'subscription of the tenant of the application, or run this again with' \
@@ -65,11 +66,10 @@ let_caller_administer() {
         say 'Signed in as an application: give people the role Billing.Admin by hand'
         return 0
     fi
-    caller=$(az_value rest --method get --url https://graph.microsoft.com/v1.0/me --query id)
-    principal=$(az_value rest --method get --query id \
-        --url "https://graph.microsoft.com/v1.0/servicePrincipals(appId='$api_app')")
-    held=$(quiet_az rest --method get --query 'value[].appRoleId' --output tsv \
-        --url "https://graph.microsoft.com/v1.0/users/$caller/appRoleAssignments?\$filter=resourceId eq $principal")
+    caller=$(graph_get me id)
+    principal=$(graph_get "servicePrincipals(appId='$api_app')" id)
+    held=$(graph_get "users/$caller/appRoleAssignments?\$filter=resourceId eq $principal" \
+        'value[].appRoleId')
     grep -qx "$admin_role" <<<"$held" || graph post "users/$caller/appRoleAssignments" \
         --headers Content-Type=application/json --output none --body \
         "{\"principalId\": \"$caller\", \"resourceId\": \"$principal\", \"appRoleId\": \"$admin_role\"}"
@@ -78,8 +78,7 @@ let_caller_administer() {
 # $1: client id of an application that shall trust the deployment's identity.
 trust_identity() {
     local object
-    object=$(az_value rest --method get --query id \
-        --url "https://graph.microsoft.com/v1.0/applications(appId='$1')")
+    object=$(graph_get "applications(appId='$1')" id)
     graph_upsert "applications/$object/federatedIdentityCredentials(name='metering-$name')" \
         "{\"name\": \"metering-$name\", \"issuer\":
         \"https://login.microsoftonline.com/$tenant/v2.0\", \"subject\": \"$identity_principal\",
@@ -90,17 +89,28 @@ trust_deployment() {
     say 'Trust of the applications in the managed identity'
     trust_identity "$api_app"
     [ "$proof" != federated ] || trust_identity "$marketplace_app"
+    register_sign_in
+}
+
+# App Service asks for a code and an id token. Addresses that people added, such as those of a
+# domain of their own, stay.
+register_sign_in() {
+    local own="$app_url/.auth/login/aad/callback" known address addresses
+    known=$(graph_get "applications(appId='$api_app')" 'web.redirectUris')
+    addresses="\"$own\""
+    while IFS= read -r address; do
+        [ -z "$address" ] || [ "$address" = "$own" ] || addresses+=", \"$address\""
+    done <<<"$known"
     graph patch "applications(appId='$api_app')" --headers Content-Type=application/json \
         --output none --body "{\"web\": {\"homePageUrl\": \"$app_url/landing\", \"redirectUris\":
-            [\"$app_url/.auth/login/aad/callback\"]}}"
+            [$addresses], \"implicitGrantSettings\": {\"enableIdTokenIssuance\": true}}}"
 }
 
 # $1: api or marketplace. Deletes the application that this deployment made, if there is one.
 delete_application() {
     local key object
     key=$(application_key "$1")
-    object=$(quiet_az rest --method get --query 'value[].id' --output tsv \
-        --url "https://graph.microsoft.com/v1.0/applications?\$filter=uniqueName eq '$key'")
+    object=$(graph_get "applications?\$filter=uniqueName eq '$key'" 'value[].id')
     [ -n "$object" ] || return 0
     graph delete "applications/$object" --output none
     graph delete "directory/deletedItems/$object" --output none

@@ -55,19 +55,19 @@ check_account() {
 # What an earlier run of this deployment was given, and what it made; options of this run come first.
 recall() {
     local found fields exists
-    proof=federated
+    proof=federated storage_sku=''
     app_name='' app_url='' tables_endpoint='' storage_account='' api_app='' group_exists=''
     exists=$(az_value group exists --name "$group")
     [ "$exists" = true ] || return 0
     group_exists=1
     recall_parameters
     found=$(az_values functionapp list --resource-group "$group" \
-        --query '[0].[name, defaultHostName]')
+        --query "[?tags.deployment=='$name'].[name, defaultHostName][]")
     mapfile -t fields <<<"$found"
     app_name=${fields[0]:-}
     app_url=${fields[1]:+https://${fields[1]}}
     found=$(az_values storage account list --resource-group "$group" \
-        --query '[0].[name, primaryEndpoints.table]')
+        --query "[?tags.deployment=='$name'].[name, primaryEndpoints.table][]")
     mapfile -t fields <<<"$found"
     storage_account=${fields[0]:-} tables_endpoint=${fields[1]:-}
 }
@@ -78,7 +78,7 @@ recall_parameters() {
     recorded=$(quiet_az deployment group list --resource-group "$group" --output json \
         --query "[?name=='metering'].properties.parameters")
     recorded=$(python3 "$infra/steps/parameters.py" location alertEmail apiClientId \
-        marketplaceClientId marketplaceTenantId marketplaceProof <<<"$recorded")
+        marketplaceClientId marketplaceTenantId marketplaceProof storageSku name <<<"$recorded")
     mapfile -t fields <<<"$recorded"
     location=${location:-${fields[0]:-}}
     alert_email=${alert_email:-${fields[1]:-}}
@@ -86,6 +86,9 @@ recall_parameters() {
     marketplace_app=${marketplace_app:-${fields[3]:-}}
     marketplace_tenant=${marketplace_tenant:-${fields[4]:-}}
     proof=${fields[5]:-federated}
+    storage_sku=${fields[6]:-}
+    [ "${fields[7]:-$name}" = "$name" ] || fail \
+        "The resource group $group holds the deployment ${fields[7]}; each needs a group of its own."
 }
 
 require_deployment() {
@@ -108,6 +111,19 @@ check_region() {
     quiet_az functionapp list-flexconsumption-runtimes --location "$location" --runtime python \
         --query '[].version' --output tsv | grep -qx "$python_version" ||
         fail "Flex Consumption in $location has no Python $python_version yet: choose another region."
+    choose_copies
+}
+
+# Not every region has zones; what a deployment began with stays.
+choose_copies() {
+    local zonal
+    [ -z "$storage_sku" ] || return 0
+    zonal=$(quiet_az storage sku list --query "[?name=='Standard_ZRS'].locations[0]" --output tsv)
+    storage_sku=Standard_ZRS
+    if ! grep -qix "$location" <<<"$zonal"; then
+        storage_sku=Standard_LRS
+        say "$location has no zones: copies of the tables stay in one place (Standard_LRS)"
+    fi
 }
 
 # $1: a region. Prints a pattern of the regions of the same part of the world.
@@ -126,10 +142,10 @@ check_rights() {
     roles=$(quiet_az role assignment list --scope "/subscriptions/$subscription" \
         --assignee "$caller_name" --include-groups \
         --include-inherited --query '[].roleDefinitionName' --output tsv 2>/dev/null || true)
-    grep -qxE 'Owner|User Access Administrator|Role Based Access Control Administrator' \
-        <<<"$roles" || warn \
+    grep -qxE 'Owner|User Access Administrator' <<<"$roles" || warn \
         'You do not seem to be Owner (or Contributor and User Access Administrator) of the' \
-        'subscription. If giving the app its roles fails, ask an owner to run this.'
+        'subscription. If giving the app its roles, or the lock on its storage, fails, ask an owner' \
+        'to run this.'
 }
 
 register_providers() {

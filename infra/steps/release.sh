@@ -10,6 +10,7 @@ template() {
         METERING_MARKETPLACE_PROOF=$proof \
         METERING_MARKETPLACE_CERTIFICATE=$([ -z "$certificate" ] || cat "$certificate") \
         METERING_OPERATORS=${caller:-} METERING_ALERT_EMAIL=$alert_email \
+        METERING_STORAGE_SKU=$storage_sku \
         quiet_az deployment group "$action" --resource-group "$group" --name metering \
         --parameters "$parameters" "$@"
 }
@@ -20,8 +21,39 @@ preview() {
     confirm "Deploy this to $group?" || fail 'Nothing was deployed.'
 }
 
+# A run that broke off here leaves its deployment going on in Azure.
+wait_for_earlier() {
+    local state
+    state=$(az_value deployment group list --resource-group "$group" \
+        --query "[?name=='metering'].properties.provisioningState")
+    [[ $state =~ ^(Accepted|Running|Updating|Canceling)$ ]] || return 0
+    say 'An earlier run is still at work in Azure: waiting for it'
+    quiet_az deployment group wait --resource-group "$group" --name metering --timeout 1800 \
+        --custom "contains(['Succeeded', 'Failed', 'Canceled'], properties.provisioningState)"
+}
+
+# A vault that was deleted holds its name for some days.
+recover_vaults() {
+    local vaults vault
+    vaults=$(deleted_vaults)
+    for vault in $vaults; do
+        say "Bringing back the deleted vault $vault"
+        quiet_az keyvault recover --name "$vault" --output none
+    done
+}
+
+# Names of deleted vaults of the resource group.
+deleted_vaults() {
+    local found
+    found=$(quiet_az keyvault list-deleted --resource-type vault --output tsv \
+        --query '[].[name, properties.vaultId]') || return
+    { grep -iF "/resourceGroups/$group/" <<<"$found" || true; } | cut -f 1
+}
+
 deploy_template() {
     local made fields
+    wait_for_earlier
+    [ -n "$app_name" ] || recover_vaults
     say 'Deploying the resources (about five minutes at first)'
     made=$(template create --output tsv --query 'properties.outputs.[appName.value, appUrl.value,
         identityPrincipalId.value, tablesEndpoint.value, storageAccount.value]')
@@ -31,11 +63,18 @@ deploy_template() {
 }
 
 publish() {
-    local package
+    local package attempt
     package=$(mktemp -d)/app.zip
     say 'Publishing the code; Azure installs its packages (a few minutes)'
     python3 "$infra/package.py" "$package" >&2
-    quiet_az functionapp deployment source config-zip --resource-group "$group" \
-        --name "$app_name" --src "$package" --build-remote true --timeout 900 --output none
+    for attempt in 1 2 3; do
+        ! quiet_az functionapp deployment source config-zip --resource-group "$group" \
+            --name "$app_name" --src "$package" --build-remote true --timeout 900 \
+            --output none || break
+        [ "$attempt" -lt 3 ] || fail 'The code could not be published; see the message above.' \
+            "Run this again: infra/deploy.sh --name $name"
+        say 'Not published. New roles take some minutes to work: once more in a minute'
+        sleep 60
+    done
     rm -rf "$(dirname "$package")"
 }

@@ -16,7 +16,8 @@ TOLERATED: Mapping[str, str] = {
     "account get-access-token api://": "then the caller is asked to sign in",
     "curl /api/health": "asked again after a pause",
     "rest get https://metering-abc123.azurewebsites.net/api/metering/status": "asked again",
-    "rest post https://metering-abc123.azurewebsites.net/api/subscriptions/reconcile": "a warning",
+    "rest post https://metering-abc123.azurewebsites.net/api/subscriptions/reconcile": "again",
+    "functionapp deployment source config-zip": "tried again after a pause",
 }
 """What calls begin with whose failure does not end the script, and why."""
 

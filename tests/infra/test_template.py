@@ -302,6 +302,14 @@ def test_the_workflow_is_well_formed_and_sets_what_the_parameter_file_reads() ->
                 subprocess.run(["bash", "-n"], input=run, text=True, check=True)
 
 
+def test_actions_of_the_workflow_are_pinned_by_commit() -> None:
+    text = (ROOT / ".github" / "workflows" / "deploy.yml").read_text()
+    used = re.findall(r"uses: (.+)", text)
+    assert len(used) == 7
+    for action in used:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
+
+
 def test_the_workflow_calls_az_with_arguments_that_it_has() -> None:
     text = (ROOT / ".github" / "workflows" / "deploy.yml").read_text()
     workflow = yaml.safe_load(text)
@@ -311,6 +319,6 @@ def test_the_workflow_calls_az_with_arguments_that_it_has() -> None:
         for run in runs
         for call in re.findall(r"\baz ([^|;)]+?)(?:\)|\n(?! )|$)", run.replace("\\\n", " "))
     ]
-    assert len(calls) == 5
+    assert len(calls) == 7
     for call in calls:
         split(call)

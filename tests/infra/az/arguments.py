@@ -99,6 +99,10 @@ COMMANDS: Mapping[str, Command] = {
         f"{_TEMPLATE} --confirm-with-what-if? --what-if? --what-if-exclude-change-types+ "
         "--what-if-result-format --no-wait? --rollback-on-error --proceed-if-no-change?"
     ),
+    "deployment group wait": Command(
+        "--resource-group --name --created? --updated? --deleted? --exists? --custom --interval "
+        "--timeout --ids+ --subscription"
+    ),
     "functionapp list": Command("--resource-group --subscription"),
     "functionapp list-flexconsumption-locations": Command(
         "--show-details? --runtime --zone-redundant? --subscription"
@@ -110,6 +114,15 @@ COMMANDS: Mapping[str, Command] = {
         _GROUP,
     ),
     "storage account list": Command("--resource-group --subscription", "-g=--resource-group"),
+    "storage sku list": Command("--subscription"),
+    "keyvault list-deleted": Command("--resource-type --subscription"),
+    "keyvault recover": Command("--name --location --resource-group --no-wait? --subscription"),
+    "keyvault purge": Command("--name --location --no-wait? --subscription"),
+    "monitor log-analytics workspace list": Command("--resource-group --subscription"),
+    "monitor log-analytics workspace delete": Command(
+        "--resource-group --workspace-name --force --yes? --no-wait? --ids+ --subscription",
+        "--name=--workspace-name",
+    ),
     "provider list": Command("--expand --subscription"),
     "provider register": Command(
         "--namespace! --wait? --consent-to-permissions? --management-group-id --subscription"

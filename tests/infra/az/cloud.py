@@ -37,7 +37,10 @@ class Group:
     parameters: dict[str, Json] | None = None
     app: bool = False
     storage: bool = False
+    vault: bool = False
+    logs: bool = False
     lock: bool = False
+    at_work: bool = False
     running: bool = False
     package: list[str] = field(default_factory=list)
 
@@ -51,19 +54,25 @@ class Cloud:
     groups: dict[str, Group] = field(default_factory=dict)
     providers: set[str] = field(default_factory=lambda: set(PROVIDERS))
     regions: tuple[str, ...] = ("northeurope", "westeurope", "eastus2", "japaneast")
+    without_zones: frozenset[str] = frozenset()
+    deleted_vaults: set[str] = field(default_factory=set)
+    deleted_logs: dict[str, str] = field(default_factory=dict)
     signed_in: bool = True
     caller_type: str = "user"
     az_version: str = "2.80.0"
     cloud_shell: bool = False
     api_sign_in: bool = False
+    device_codes: bool = True
+    unready: int = 0
     marketplace_ready: bool = True
+    marketplace_trusts: bool = True
     runs: int = 0
 
     def answer(self, name: str, given: Given, environment: Mapping[str, str]) -> Json:
         """What a command answers. Raises ``Refused`` or ``Misused``."""
         if name != "version" and name != "login" and not self.signed_in:
             raise Refused("Please run 'az login' to setup account.")
-        if name.startswith("deployment group ") and name != "deployment group list":
+        if name in {"deployment group what-if", "deployment group create"}:
             return self._deploy(name, given, environment)
         if name == "rest":
             return self._rest(given)
@@ -78,6 +87,7 @@ class Cloud:
             "group create": self._create_group,
             "group delete": self._delete_group,
             "deployment group list": self._deployments,
+            "deployment group wait": self._wait,
             "functionapp list": self._apps,
             "functionapp list-flexconsumption-locations": lambda _: [
                 {"name": region} for region in self.regions
@@ -88,6 +98,16 @@ class Cloud:
             "functionapp stop": self._stop,
             "functionapp deployment source config-zip": self._publish,
             "storage account list": self._accounts,
+            "storage sku list": lambda _: [
+                {"name": "Standard_ZRS", "locations": [region]}
+                for region in self.regions
+                if region not in self.without_zones
+            ],
+            "keyvault list-deleted": self._deleted_vaults,
+            "keyvault recover": self._recover,
+            "keyvault purge": lambda g: self.deleted_vaults.remove(_group_of(g)),
+            "monitor log-analytics workspace list": self._workspaces,
+            "monitor log-analytics workspace delete": self._delete_logs,
             "provider list": lambda _: [
                 {"namespace": name, "registrationState": "Registered"} for name in self.providers
             ],
@@ -114,6 +134,8 @@ class Cloud:
             raise Refused("The subscription doesn't exist in cloud 'AzureCloud'.")
 
     def _login(self, given: Given) -> Json:
+        if "--use-device-code" in given and not self.device_codes:
+            raise Refused("AADSTS53003: Access has been blocked by Conditional Access policies.")
         self.signed_in = True
         self.api_sign_in = "--scope" in given
         return [self._account()]
@@ -146,22 +168,60 @@ class Cloud:
             raise Refused("Unable to prompt for confirmation as no tty available. Use --yes.")
         if self._group(given).lock:
             raise Refused("ScopeLocked: the scope cannot perform delete operation")
-        del self.groups[given["--name"][0]]
+        name = given["--name"][0]
+        if self.groups[name].vault:
+            self.deleted_vaults.add(name)
+        if self.groups[name].logs:
+            self.deleted_logs[name] = str((self.groups[name].parameters or {})["location"])
+        del self.groups[name]
 
     def _deployments(self, given: Given) -> Json:
         recorded = self._group(given).parameters
         if recorded is None:
             return []
         shown = {name: {"type": "String", "value": value} for name, value in recorded.items()}
-        return [{"name": "metering", "properties": {"parameters": shown}}]
+        state = "Running" if self._group(given).at_work else "Succeeded"
+        properties = {"parameters": shown, "provisioningState": state}
+        return [{"name": "metering", "properties": properties}]
+
+    def _wait(self, given: Given) -> None:
+        if "--custom" not in given or "provisioningState" not in given["--custom"][0]:
+            raise Misused("--custom: what to wait for")
+        self._group(given).at_work = False
 
     def _apps(self, given: Given) -> Json:
-        return [{"name": "metering-abc123", "defaultHostName": HOST}] * self._group(given).app
+        """Beside ours there is one that others made, which comes first."""
+        foreign = {"name": "another", "defaultHostName": "another.net", "tags": None}
+        ours = {"name": "metering-abc123", "defaultHostName": HOST, "tags": _tags()}
+        return [foreign] + [ours] * self._group(given).app
 
     def _accounts(self, given: Given) -> Json:
+        foreign = {"name": "another", "primaryEndpoints": {"table": "https://another/"}, "tags": {}}
         endpoints = {"table": f"{self.tables_endpoint}/"}
-        account = {"name": "meteringabc123", "primaryEndpoints": endpoints}
-        return [account] * self._group(given).storage
+        ours = {"name": "meteringabc123", "primaryEndpoints": endpoints, "tags": _tags()}
+        return [foreign] + [ours] * self._group(given).storage
+
+    def _deleted_vaults(self, given: Given) -> Json:
+        if given.get("--resource-type") != ["vault"]:
+            raise Misused("--resource-type: vaults are meant")
+        path = "/subscriptions/x/resourceGroups/{0}/providers/Microsoft.KeyVault/vaults/v-{0}"
+        return [
+            {"name": f"v-{group}", "properties": {"vaultId": path.format(group)}}
+            for group in sorted({*self.deleted_vaults, "of-others"})
+        ]
+
+    def _recover(self, given: Given) -> None:
+        name = _group_of(given)
+        self.deleted_vaults.remove(name)
+        self.groups[name].vault = True
+
+    def _workspaces(self, given: Given) -> Json:
+        return [{"name": "metering-logs", "tags": _tags()}] * self._group(given).logs
+
+    def _delete_logs(self, given: Given) -> None:
+        if given.get("--force") != ["true"] or "--yes" not in given:
+            raise Misused("--force, --yes: it would be kept for some days")
+        self._group(given).logs = False
 
     def _locks(self, given: Given) -> Json:
         lock = {
@@ -189,8 +249,10 @@ class Cloud:
         if name == "deployment group what-if":
             return None
         self.graph.known_application(str(parameters["apiClientId"]))
+        self._check_names(given["--resource-group"][0], group, parameters)
         group.parameters = parameters
-        group.storage = group.lock = True
+        group.storage = group.lock = group.logs = True
+        group.vault = group.vault or parameters["marketplaceProof"] == "certificate"
         group.app, group.running = True, True
         outputs = {
             "appName": "metering-abc123",
@@ -202,12 +264,23 @@ class Cloud:
         shown = {name: {"type": "String", "value": value} for name, value in outputs.items()}
         return {"properties": {"outputs": shown}}
 
+    def _check_names(self, name: str, group: Group, parameters: Mapping[str, Json]) -> None:
+        if group.at_work:
+            raise Refused("DeploymentActive: the deployment with the same name is not complete")
+        if parameters["marketplaceProof"] == "certificate" and name in self.deleted_vaults:
+            raise Refused("ConflictError: a vault with the same name exists in deleted state")
+        if self.deleted_logs.get(name, parameters["location"]) != parameters["location"]:
+            raise Refused("Conflict: the workspace name is taken in another region")
+
     def _publish(self, given: Given) -> None:
         group = self._group(given)
         if given.get("--build-remote") != ["true"]:
             raise Misused("--build-remote: packages of Python are built in Azure")
-        if not group.app:
+        if not group.app or given["--name"] != ["metering-abc123"]:
             raise Refused("The function app was not found.")
+        if self.unready > 0:
+            self.unready -= 1
+            raise Refused("Failed to upload: 403 (This request is not authorized).")
         with zipfile.ZipFile(Path(given["--src"][0])) as package:
             group.package = package.namelist()
         if "function_app.py" not in group.package or "host.json" not in group.package:
@@ -243,10 +316,26 @@ class Cloud:
 
     def _reconcile(self) -> Json:
         (group,) = self.groups.values()
-        trusted = self.graph.trusted_by(str((group.parameters or {})["marketplaceClientId"]))
-        if not self.marketplace_ready or PRINCIPAL not in trusted:
-            raise Refused("Service Unavailable")
+        parameters = group.parameters or {}
+        trusted = self.graph.trusted_by(str(parameters["marketplaceClientId"]))
+        proven = parameters["marketplaceProof"] == "certificate" or PRINCIPAL in trusted
+        if not proven or not self.marketplace_trusts:
+            raise Refused('Service Unavailable({"type": "urn:metering:unavailable"})')
+        if not self.marketplace_ready:
+            raise Refused('Service Unavailable({"type": "urn:metering:rejected"})')
         return {"compared": 0}
+
+
+def _tags() -> dict[str, str]:
+    return {"application": "marketplace-metering", "deployment": "metering"}
+
+
+def _group_of(given: Given) -> str:
+    """The resource group of a vault of ours."""
+    name = given["--name"][0].removeprefix("v-")
+    if name == "of-others":
+        raise Misused("--name: the vault of others")
+    return name
 
 
 def _parameters(environment: Mapping[str, str]) -> dict[str, Json]:
@@ -271,4 +360,5 @@ def _parameters(environment: Mapping[str, str]) -> dict[str, Json]:
         "marketplaceProof": "certificate" if certificate else "federated",
         "operatorPrincipalIds": [o for o in text("OPERATORS").split(",") if o],
         "alertEmail": text("ALERT_EMAIL"),
+        "storageSku": "Standard_LRS" if text("STORAGE_SKU") == "Standard_LRS" else "Standard_ZRS",
     }

@@ -35,6 +35,9 @@ class Graph:
     federated: dict[str, dict[str, Json]] = field(default_factory=dict)
     assignments: list[dict[str, str]] = field(default_factory=list)
     deleted: set[str] = field(default_factory=set)
+    lag: int = 0
+    """How many more requests do not know of what was made."""
+    forbids: bool = False
 
     def answer(self, method: str, path: str, given: Mapping[str, list[str]]) -> Json:
         """What a request answers. Raises ``GraphFault``."""
@@ -43,6 +46,11 @@ class Graph:
         if body and "Content-Type=application/json" not in headers:
             raise Misused("--headers: a body of Graph is application/json")
         upsert = "Prefer=create-if-missing" in headers
+        if self.forbids:
+            raise GraphFault("Forbidden({'code': 'Authorization_RequestDenied'})")
+        if self.lag and self.applications:
+            self.lag -= 1
+            raise GraphFault("Not Found({'code': 'Request_ResourceNotFound'})")
         if found := _KEYED.fullmatch(path):
             return self._keyed(method, found[1], found[2], found[3], body, upsert=upsert)
         if (found := _FEDERATED.fullmatch(path)) and method == "patch":
@@ -50,7 +58,7 @@ class Graph:
         if path == "me":
             return {"id": CALLER}
         if path.startswith(f"users/{CALLER}/appRoleAssignments"):
-            return self._assign(method, body)
+            return self._assign(method, path, body)
         if method == "get" and (found := re.fullmatch(r".*\$filter=uniqueName eq '(.+)'", path)):
             hits = [a for a in self.applications.values() if a.get("uniqueName") == found[1]]
             return {"value": [{"id": app["id"]} for app in hits]}
@@ -95,7 +103,7 @@ class Graph:
             return self._principal(method, value, upsert=upsert)
         app = next((a for a in self.applications.values() if a.get(key) == value), None)
         if method == "get" and app is not None:
-            return {"id": app["id"], "appId": app["appId"]}
+            return {"id": app["id"], "appId": app["appId"], "web": app.get("web", {})}
         if method != "patch" or (app is None and not (upsert and key == "uniqueName")):
             raise GraphFault(f"Request_ResourceNotFound: {kind}({key}='{value}')")
         if app is None:
@@ -143,9 +151,10 @@ class Graph:
             raise GraphFault("Bad Request: the audience")
         self.applications[object_id]["federated"][name] = body
 
-    def _assign(self, method: str, body: dict[str, str]) -> Json:
+    def _assign(self, method: str, path: str, body: dict[str, str]) -> Json:
         if method == "get":
-            return {"value": self.assignments}
+            resource = path.rpartition("$filter=resourceId eq ")[2]
+            return {"value": [a for a in self.assignments if a["resourceId"] == resource]}
         if body in self.assignments:
             raise GraphFault("Permission being assigned already exists on the object")
         if body["principalId"] != CALLER or body["resourceId"] not in self.principals.values():

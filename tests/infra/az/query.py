@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-_FILTER = re.compile(r"\[\?(\w+)=='([^']*)'\]")
+_FILTER = re.compile(r"\[\?([\w.]+)=='([^']*)'\]")
 
 type Json = Any
 """A parsed JSON document."""
@@ -21,7 +21,7 @@ def search(expression: str, data: Json) -> Json:
         name, _, rest = expression[1:].partition('"')
         return search(rest.removeprefix("."), _member(data, name))
     if found := _FILTER.match(expression):
-        kept = [item for item in data or [] if _member(item, found[1]) == found[2]]
+        kept = [item for item in data or [] if search(found[1], item) == found[2]]
         return _projected(expression[found.end() :], kept)
     if expression.startswith("[]"):
         return _projected(expression[2:], data)
@@ -40,6 +40,9 @@ def search(expression: str, data: Json) -> Json:
 def _projected(rest: str, items: Json) -> Json:
     if items is None:
         return None
+    if rest.endswith("][]"):
+        rows = _projected(rest.removesuffix("[]"), items)
+        return [value for row in rows for value in row if value is not None]
     found = [search(rest.removeprefix("."), item) for item in items]
     return [item for item in found if item is not None]
 
