@@ -99,12 +99,8 @@ class ManageBills:
             waiting = [b.id for b in earlier if b.status is not BillStatus.LOCKED]
             if waiting:
                 raise Conflict(f"lock the earlier bill {min(waiting)} first")
-            bill.locked("", now, by)
-            numbers = self._organization().bill_number or BillNumber()
-            number = numbers.text(self.bills.number(bill.id, numbers.start))
-            bill = self._saved(stored, bill.locked(number, now, by), "bill.lock", by)
-        self._freeze(bill)
-        return bill
+            self._saved(stored, bill.locked(now, by), "bill.lock", by)
+        return self._completed(id_)
 
     def recalculate(self, id_: str) -> Bill:
         """The bill from what is known now. Raises ``NotFound`` when nothing is owed in its period
@@ -167,14 +163,33 @@ class ManageBills:
     def _saved(self, stored: Versioned[Bill], bill: Bill, action: str, by: str) -> Bill:
         if bill == stored.value:
             return bill
-        detail = {"bill": bill.id, "number": bill.number} if bill.number else {"bill": bill.id}
-        self.trail.append([AuditEntry(bill.account, bill.changed, by, action, detail)])
+        entry = AuditEntry(bill.account, bill.changed, by, action, {"bill": bill.id})
+        self.trail.append([entry])
         self.bills.put(bill, stored.etag)
         return bill
 
+    def _completed(self, id_: str) -> Bill:
+        """A locked bill with its number, known to rating.
+
+        Only what is locked is numbered, so that no number is spent on a bill that then changes.
+        The bill itself says first that it is locked: what a crash leaves out after that is mended
+        before the account's next bill is made.
+        """
+        for _ in range(ATTEMPTS):
+            stored = self._load(id_)
+            bill = stored.value
+            if bill.number:
+                self._freeze(bill)
+                return bill
+            numbers = self._organization().bill_number or BillNumber()
+            text = numbers.text(self.bills.number(id_, numbers.start))
+            try:
+                self.bills.put(replace(bill, number=text), stored.etag)
+            except ConcurrentUpdate:
+                continue
+        raise ConcurrentUpdate(f"bill {id_} keeps changing")
+
     def _freeze(self, bill: Bill) -> None:
-        """Tell rating that a bill is locked. The bill itself says so first: what a crash leaves
-        out in between is mended before the account's next bill is made."""
         for _ in range(ATTEMPTS):
             loaded = self.accounts.load(bill.account)
             if loaded is None:
@@ -193,7 +208,7 @@ class ManageBills:
     def _mend(self, account: AccountCode) -> None:
         for bill in self.bills.of(account):
             if bill.status is BillStatus.LOCKED:
-                self._freeze(bill)
+                self._completed(bill.id)
 
     def _load(self, id_: str) -> Versioned[Bill]:
         found = self.bills.get(id_) if is_code(account_of_bill(id_)) else None

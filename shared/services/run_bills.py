@@ -1,19 +1,23 @@
-"""Runs of bills: a job over all accounts, one message a shard, that tells how far it is."""
+"""Runs of bills: a job over all accounts, by messages for some of them, that tells its progress."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
+from typing import Self
 
-from shared.domain.account import AccountRecord
 from shared.domain.errors import InvalidInput, NotFound
-from shared.domain.ids import AccountCode, Shard, all_shards, shard_of
+from shared.domain.ids import AccountCode, Shard, all_shards
 from shared.domain.period import Frequency
 from shared.ports import Accounts, BillJob, Bills, Clock, Message, Messages
 from shared.services.bills import ManageBills, Wanted
 from shared.services.run_report import reason_of
 from shared.services.runs import QUEUE
 
+BATCH = 100
+"""Accounts that one message is for, so that neither the hourly run waits long behind it nor a
+time limit ends it."""
 NOTED_EVERY = 25
 """Accounts after which progress is noted again."""
 
@@ -35,13 +39,8 @@ class RunBills:
         id_ = f"{started:%Y%m%dT%H%M%S%fZ}"
         for shard in all_shards():
             self.bills.put_job(BillJob(id_, shard, started))
-        order = {
-            "bills": id_,
-            "until": wanted.until.isoformat(),
-            "frequency": wanted.frequency,
-        }
-        messages = [Message(json.dumps({"shard": shard, **order})) for shard in all_shards()]
-        self.messages.publish(QUEUE, messages)
+        orders = [_Order(id_, shard, wanted) for shard in all_shards()]
+        self.messages.publish(QUEUE, [Message(order.text()) for order in orders])
         return id_
 
     def start_due(self) -> str:
@@ -56,40 +55,93 @@ class RunBills:
         return found
 
     def take(self, message: dict[str, str | int | None]) -> BillJob:
-        """Do a shard's part of a job. Accounts that fail are noted and cost the others nothing.
+        """Do some of a shard's part of a job, and ask for the rest of it. Accounts that fail are
+        noted and cost the others nothing.
 
-        Raises ``InvalidInput`` for a message that is none of ours.
+        Doing it again is harmless: a message says how far those before it came. Raises
+        ``InvalidInput`` for a message that is none of ours.
         """
         try:
-            shard = Shard(int(message["shard"] or 0))
-            until = datetime.fromisoformat(str(message["until"]))
-            name = message.get("frequency")
-            wanted = Wanted(until, Frequency(str(name)) if name else None)
+            order = _Order.of(message)
         except (KeyError, ValueError) as exc:
             raise InvalidInput("this message asks for no bills") from exc
-        return self._shard(str(message["bills"]), shard, wanted)
+        return self._part(order)
 
-    def _shard(self, id_: str, shard: Shard, wanted: Wanted) -> BillJob:
-        codes = [code for code in self.accounts.codes() if shard_of(code) == shard]
-        job = BillJob(id_, shard, self.clock.now(), len(codes))
+    def _part(self, order: "_Order") -> BillJob:
+        codes = self._payers(order)
+        batch = list(islice(codes, BATCH))
+        known = [job for job in self.bills.job(order.job) if job.shard == order.shard]
+        started = known[0].started if known else self.clock.now()
+        failed = known[0].failed if known else {}
+        of = order.of_accounts or len(batch) + sum(1 for _ in codes)
+        job = BillJob(order.job, order.shard, started, of, order.done, order.made, failed)
         self.bills.put_job(job)
-        for record in self._payers(codes):
-            code = record.account.code
-            try:
-                made = self.manage.make(code, wanted)
-                job = replace(job, bills=job.bills + len(made))
-            except Exception as exc:  # noqa: BLE001 - one account must not stop the others
-                job = replace(job, failed={**job.failed, code: reason_of(exc)})
-            job = replace(job, done=job.done + 1)
-            if job.done % NOTED_EVERY == 0:
+        for place, code in enumerate(batch, 1):
+            job = self._made(job, code, order.wanted)
+            if place % NOTED_EVERY == 0:
                 self.bills.put_job(job)
-        job = replace(job, done=len(codes), finished=self.clock.now())
+        if len(batch) < BATCH:
+            job = replace(job, finished=self.clock.now())
+        else:
+            rest = replace(order, after=batch[-1], done=job.done, made=job.bills, of_accounts=of)
+            self.messages.publish(QUEUE, [Message(rest.text())])
         self.bills.put_job(job)
         return job
 
-    def _payers(self, codes: list[AccountCode]) -> Iterator[AccountRecord]:
-        """Accounts that are billed themselves."""
-        for code in codes:
-            loaded = self.accounts.load(code)
-            if loaded is not None and loaded.value.account.parent is None:
-                yield loaded.value
+    def _made(self, job: BillJob, code: AccountCode, wanted: Wanted) -> BillJob:
+        failed = {known: why for known, why in job.failed.items() if known != code}
+        made = 0
+        try:
+            made = len(self.manage.make(code, wanted))
+        except Exception as exc:  # noqa: BLE001 - one account must not stop the others
+            failed[code] = reason_of(exc)
+        return replace(job, done=job.done + 1, bills=job.bills + made, failed=failed)
+
+    def _payers(self, order: "_Order") -> Iterator[AccountCode]:
+        """Accounts of the shard that are billed themselves, in the order of their codes."""
+        for account in self.accounts.heads(order.after):
+            if account.parent is None and account.shard == order.shard:
+                yield account.code
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What a message asks for: a shard's accounts after a code, and what was done before."""
+
+    job: str
+    shard: Shard
+    wanted: Wanted
+    after: str = ""
+    done: int = 0
+    made: int = 0
+    of_accounts: int = 0
+
+    @classmethod
+    def of(cls, message: Mapping[str, str | int | None]) -> Self:
+        """Read a message. Raises ``KeyError`` or ``ValueError`` for what is none."""
+        name = message.get("frequency")
+        frequency = Frequency(str(name)) if name else None
+        return cls(
+            str(message["bills"]),
+            Shard(int(message["shard"] or 0)),
+            Wanted(datetime.fromisoformat(str(message["until"])), frequency),
+            str(message.get("after") or ""),
+            int(message.get("done") or 0),
+            int(message.get("made") or 0),
+            int(message.get("of") or 0),
+        )
+
+    def text(self) -> str:
+        """The message."""
+        return json.dumps(
+            {
+                "bills": self.job,
+                "shard": self.shard,
+                "until": self.wanted.until.isoformat(),
+                "frequency": self.wanted.frequency,
+                "after": self.after,
+                "done": self.done,
+                "made": self.made,
+                "of": self.of_accounts,
+            }
+        )

@@ -1,5 +1,6 @@
 """What every store of bills keeps to."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -70,6 +71,16 @@ def test_numbers_follow_one_another_and_a_bill_keeps_its_own(bills: Bills) -> No
     assert bills.number("n.3.4", 100) == first + 1
     assert bills.number("n.1.2", 100) == first
     assert bills.number("n.5.6", 1) == first + 2
+
+
+def test_numbers_given_at_once_have_no_gap_and_no_double(bills: Bills) -> None:
+    """Twelve bills from four threads, each asked for twice."""
+    first = bills.number("at once.0.0", 500)
+    ids = [f"at once.{n % 12 + 1}.0" for n in range(24)]
+    with ThreadPoolExecutor(4) as pool:
+        numbers = list(pool.map(lambda id_: bills.number(id_, 500), ids))
+    assert sorted(set(numbers)) == list(range(first + 1, first + 13))
+    assert numbers[:12] == numbers[12:]
 
 
 def test_jobs_tell_how_far_each_shard_is(bills: Bills) -> None:

@@ -4,15 +4,22 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 import pytest
 
 from shared.domain.account import Account, AccountPlan, AccountRecord
 from shared.domain.catalog.organization import BillNumber
-from shared.domain.errors import Conflict, IllegalTransition, InvalidInput, NotFound
+from shared.domain.errors import (
+    ConcurrentUpdate,
+    Conflict,
+    IllegalTransition,
+    InvalidInput,
+    NotFound,
+)
 from shared.domain.grants import Credit
-from shared.domain.ids import AccountCode, PlanCode, SubscriptionId, shard_of
+from shared.domain.ids import AccountCode, PlanCode, Shard, SubscriptionId, shard_of
 from shared.domain.lifecycle.subscription import PlanSpell, SubscriptionStatus
 from shared.domain.period import Frequency
 from shared.domain.rating.account_bill import Bill, BillStatus
@@ -210,17 +217,34 @@ def test_an_earlier_bill_is_locked_first() -> None:
     assert world.process.bills.lock(april.id, "anna").number == "000002"
 
 
-def test_a_crash_between_bill_and_account_is_mended() -> None:
+@pytest.mark.parametrize("numbered", [False, True])
+def test_a_crash_after_a_bill_was_locked_is_mended(numbered: bool) -> None:
     world, code, bill = billed()
     world.process.bills.approve(bill.id, "anna")
     approved = world.bills.get(bill.id)
     assert approved is not None
-    number = world.bills.number(bill.id, 1)
-    locked = approved.value.locked(f"{number:06}", world.clock.now(), "anna")
+    number = f"{world.bills.number(bill.id, 1):06}" if numbered else ""
+    locked = replace(approved.value.locked(world.clock.now(), "anna"), number=number)
     world.bills.put(locked, approved.etag)
     assert world.record(code).locked == ()
     make(world, code)
     assert [frozen.id for frozen in world.record(code).locked] == [bill.id]
+    assert world.process.bills.get(bill.id).number == "000001"
+
+
+def test_no_number_is_spent_on_a_bill_that_changes_while_it_is_locked() -> None:
+    world, code, bill = billed()
+    world.process.bills.approve(bill.id, "anna")
+    world.use(code, 200, MARCH_5)
+    world.next_run()
+    known = world.bills.get(bill.id)
+    assert known is not None
+    make(world, code)
+    with pytest.raises(ConcurrentUpdate):
+        world.bills.put(known.value.locked(world.clock.now(), "anna"), known.etag)
+    with pytest.raises(IllegalTransition):
+        world.process.bills.lock(bill.id, "anna")
+    assert world.bills.number("another", 1) == 1
 
 
 def test_a_credit_drawn_on_a_locked_bill_is_gone() -> None:
@@ -356,6 +380,42 @@ def test_a_job_makes_the_bills_of_all_and_tells_its_progress() -> None:
     failed = {code: why for part in parts for code, why in part.failed.items()}
     assert failed.keys() == {codes[0]}
     assert len(world.process.bills.find()) == 4
+
+
+def many(count: int) -> tuple[World, str]:
+    """Customers of one shard who all used something in March, and a job for their bills."""
+    world = World()
+    names = (AccountCode(f"a{n:04}") for n in range(10_000))
+    codes = list(islice((code for code in names if shard_of(code) == Shard(3)), count))
+    for code in codes:
+        customer(world, code)
+        world.use(code, 100)
+    world.clock.at = APRIL
+    world.run([Shard(3)])
+    world.messages.take("metering")
+    return world, world.process.run_bills.start(Wanted(world.clock.now()))
+
+
+def told(world: World, job: str) -> tuple[int, int, int, bool]:
+    (part,) = (p for p in world.process.run_bills.progress(job) if p.shard == Shard(3))
+    return part.done, part.accounts, part.bills, part.finished is not None
+
+
+def test_a_shard_of_many_accounts_is_done_in_parts_that_can_be_repeated() -> None:
+    world, job = many(130)
+    orders = [json.loads(message.body) for message in world.messages.take("metering")]
+    first = next(order for order in orders if order["shard"] == Shard(3))
+    take = world.process.run_bills.take
+    take(first)
+    assert told(world, job) == (100, 130, 100, False)
+    (rest,) = map(json.loads, (m.body for m in world.messages.take("metering")))
+    take(first)
+    assert told(world, job) == (100, 130, 100, False), "delivered again after a crash"
+    world.messages.take("metering")
+    take(rest)
+    assert told(world, job) == (130, 130, 130, True)
+    assert world.messages.take("metering") == []
+    assert len(world.process.bills.find()) == 130
 
 
 def test_only_bills_of_a_frequency() -> None:

@@ -114,7 +114,7 @@ class Bill:
     """A bill. ``units`` are what plans billed by quantity report of its period; ``frozen`` is what
     rating will need of it once it is locked.
 
-    ``number`` is given when it is locked; ``changed`` is when it last was something else.
+    ``number`` is given once it is locked; ``changed`` is when it last was something else.
     """
 
     id: str
@@ -202,11 +202,11 @@ class Bill:
             return self
         return replace(self, status=BillStatus.APPROVED, changed=at, by=by)
 
-    def locked(self, number: str, at: datetime, by: str) -> "Bill":
-        """The bill locked under its ``number``. Raises ``IllegalTransition`` unless approved."""
+    def locked(self, at: datetime, by: str) -> "Bill":
+        """The bill locked; its number follows. Raises ``IllegalTransition`` unless approved."""
         if self.status is not BillStatus.APPROVED:
             raise IllegalTransition(f"bill {self.id} is {self.status}; approve it before locking")
-        return replace(self, status=BillStatus.LOCKED, number=number, changed=at, by=by)
+        return replace(self, status=BillStatus.LOCKED, changed=at, by=by)
 
     def _not_locked(self) -> None:
         if self.status is BillStatus.LOCKED:
