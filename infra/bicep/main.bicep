@@ -165,6 +165,7 @@ module messaging 'modules/messaging.bicep' = {
     queues: queues
     principalId: identity.properties.principalId
     sku: serviceBusSku
+    workspaceId: observability.outputs.workspaceId
     publicAccess: !(privateNetworking && premiumBus)
   }
 }
@@ -200,6 +201,7 @@ module vault 'modules/vault.bicep' = if (certificateProof || forwards) {
     location: location
     tags: allTags
     principalId: identity.properties.principalId
+    workspaceId: observability.outputs.workspaceId
     certificate: marketplaceCertificate
     forwardSecret: forwardSecret
   }

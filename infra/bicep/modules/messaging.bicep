@@ -23,6 +23,9 @@ param principalId string
 @allowed(['Standard', 'Premium'])
 param sku string
 
+@description('Required. Id of the workspace that is told who changed the namespace.')
+param workspaceId string
+
 @description('Required. Whether the namespace is reachable from the internet (with a token).')
 param publicAccess bool
 
@@ -46,6 +49,15 @@ resource queue 'Microsoft.ServiceBus/namespaces/queues@2024-01-01' = [
     properties: declared.properties
   }
 ]
+
+resource changes 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  scope: namespace
+  name: 'changes'
+  properties: {
+    workspaceId: workspaceId
+    logs: [{ category: 'OperationalLogs', enabled: true }]
+  }
+}
 
 // Target-based scaling reads the length of queues, which only this role of the data plane allows.
 resource owner 'Microsoft.Authorization/roleAssignments@2022-04-01' = {

@@ -16,6 +16,9 @@ param tags object
 @description('Required. Principal of the identity that the app runs as.')
 param principalId string
 
+@description('Required. Id of the workspace that is told who read what.')
+param workspaceId string
+
 @description('Required. Certificate and private key of the Marketplace application in one PEM; empty keeps what is there.')
 @secure()
 param certificate string
@@ -47,6 +50,15 @@ resource vault 'Microsoft.KeyVault/vaults@2023-07-01' = {
   resource signature 'secrets' = if (!empty(forwardSecret)) {
     name: 'forward-secret'
     properties: { value: forwardSecret }
+  }
+}
+
+resource audit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  scope: vault
+  name: 'audit'
+  properties: {
+    workspaceId: workspaceId
+    logs: [{ categoryGroup: 'audit', enabled: true }]
   }
 }
 
