@@ -1,4 +1,4 @@
-"""The guide's own commands, run in its order in one shell, end at the total that it shows."""
+"""The guide's own commands, run in its order in one shell, end at the bill that it shows."""
 
 import json
 import os
@@ -62,15 +62,16 @@ def run(stack: Stack, folder: Path) -> str:
     return done.stdout
 
 
-def test_the_guide_s_commands_lead_to_the_total_it_shows(stack: Stack, tmp_path: Path) -> None:
+def test_the_guide_s_commands_lead_to_the_bill_it_shows(stack: Stack, tmp_path: Path) -> None:
     printed = run(stack, tmp_path)
     shown, bill = blocks("json")
     assert shown in printed
     assert bill in printed
-    totals = stack.administrator().get("/api/accounts/acme/totals")
-    entries = totals["entries"]
-    owed = sum(Decimal(entry["amount"]) for entry in entries)
-    paid = sum(Decimal(entry["paid"]) for entry in entries)
+    assert '{"status":"LOCKED","number":"000001"}' in printed
+    (locked,) = stack.administrator().get("/api/bills?account=acme&status=locked")["bills"]
+    lines = stack.administrator().get(f"/api/bills/{locked['id']}")["lines"]
+    owed = sum(Decimal(line["before"]) for line in lines)
+    paid = sum(Decimal(line["paid"]) for line in lines)
     assert (owed, paid) == (Decimal(107), Decimal(60))
     assert Decimal(json.loads(shown)["total"]) == (owed - paid) * 100
     assert list(stack.simulator.accepted().values()) == [4700]
