@@ -54,6 +54,12 @@ class Hint:
     plan: str = ""
     known_active: datetime | None = None
 
+    @property
+    def last_active(self) -> datetime | None:
+        """The last moment that is known: who asked for an action had a subscription then."""
+        asked = self.at if self.action else None
+        return max(filter(None, (self.known_active, asked)), default=None)
+
 
 class FollowSubscription:
     """Handles a lifecycle message: only what the Marketplace's API says counts, so repeated,
@@ -110,7 +116,7 @@ class FollowSubscription:
         self, record: AccountRecord, theirs: MarketplaceSubscription, now: datetime, hint: Hint
     ) -> Observed:
         any_action = not hint.action
-        ended, known_active = (hint.at if any_action else None), hint.known_active
+        ended, known_active = (hint.at if any_action else None), hint.last_active
         if hint.action == Action.UNSUBSCRIBE and hint.at is not None:
             ended, known_active = hint.at + SETTLING, hint.at
         replanned = any_action or (

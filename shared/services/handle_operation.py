@@ -44,26 +44,29 @@ class HandleOperation:
     messages: Messages
     clock: Clock
 
-    def __call__(self, task: Task) -> Followed:
+    def __call__(self, task: Task, known_active: datetime | None = None) -> Followed:
         """Answer the operation if it still waits, then make our state what the Marketplace says.
 
+        ``known_active``: when the Marketplace was last seen to have the subscription, if known.
         Raises ``Throttled`` or ``Unavailable``: the message then comes again.
         """
         operation = self.fetched(task.subscription, task.operation)
         record = None if operation is None else self.answer(operation)
         if operation is not None and not operation.ended:
             operation = self.fetched(task.subscription, task.operation)
-        followed = self.follow(task.subscription, hint=Hint(task.at, task.action, task.plan))
+        hint = Hint(task.at, task.action, task.plan, known_active)
+        followed = self.follow(task.subscription, hint=hint)
         if record is not None and operation is not None:
             self._close(record, operation, task.attempt)
         return followed
 
-    def resume(self, record: OperationRecord) -> Followed:
+    def resume(self, record: OperationRecord, known_active: datetime | None = None) -> Followed:
         """Go on with an operation that is not done, as often as it takes."""
         told = record.operation
         at = told.at or record.received
         last = len(PAUSES)
-        return self(Task(told.subscription, told.id, at, told.action, told.plan, last))
+        task = Task(told.subscription, told.id, at, told.action, told.plan, last)
+        return self(task, known_active)
 
     def fetched(self, subscription: SubscriptionId, operation: str) -> Operation | None:
         """The operation as the Marketplace knows it; ``None`` for one that is gone."""

@@ -10,12 +10,16 @@ from shared.domain.finding import Finding, FindingKind
 from shared.domain.ids import SubscriptionId
 from shared.domain.lifecycle.purchase import MarketplaceSubscription
 from shared.domain.lifecycle.subscription import Subscription, SubscriptionStatus
+from shared.domain.metering.slots import MARKETPLACE_WINDOW
 from shared.domain.period import HOUR
 from shared.ports import Accounts, Checkpoints, Clock, Findings, Fulfillment, Operations
 from shared.services.follow_subscription import FollowSubscription, Hint
 from shared.services.handle_operation import HandleOperation, Task
 
 CHECKPOINT = "subscriptions"
+REPORTABLE = MARKETPLACE_WINDOW - 4 * HOUR
+"""How far back an hour may lie that is still open when the last usage is sent, grace included."""
+
 PATIENCE = HOUR
 """How long a purchase may wait for its activation before people are told."""
 
@@ -55,16 +59,16 @@ class ReconcileSubscriptions:
         """
         began = self.clock.now()
         report = Reconciled()
-        known_active = self.checkpoints.read(CHECKPOINT) or began - HOUR
+        known_active = self._last_seen(began)
         theirs = {each.id: each for each in self.fulfillment.list_subscriptions()}
-        self._resume(report)
+        self._resume(report, known_active)
         ours = self._ours()
         report.compared = len(theirs)
         for id_, sold in ours.items():
             if _differs(sold, theirs.get(id_)):
                 self._try(report, id_, partial(self._repair, id_, known_active, report))
             if sold.status is SubscriptionStatus.SUSPENDED:
-                self._try(report, id_, partial(self._answer_outstanding, id_))
+                self._try(report, id_, partial(self._answer_outstanding, id_, known_active))
         if report.repaired:
             ours = self._ours()
         report.findings += self._found(theirs, ours, began)
@@ -77,27 +81,32 @@ class ReconcileSubscriptions:
             self.checkpoints.note(CHECKPOINT, began)
         return report
 
+    def _last_seen(self, now: datetime) -> datetime:
+        """When everything was compared the last time. An hour further back than ``REPORTABLE``
+        cannot be reported, whenever a subscription ended: a later one may."""
+        earliest = now - REPORTABLE
+        return max(self.checkpoints.read(CHECKPOINT) or earliest, earliest)
+
     def _ours(self) -> dict[SubscriptionId, Subscription]:
         return {sold.id: sold for _, sold in self.accounts.subscriptions()}
 
-    def _repair(
-        self, id_: SubscriptionId, known_active: datetime | None, report: Reconciled
-    ) -> None:
+    def _repair(self, id_: SubscriptionId, known_active: datetime, report: Reconciled) -> None:
         if self.follow(id_, hint=Hint(known_active=known_active)).changed:
             report.repaired.append(id_)
 
-    def _resume(self, report: Reconciled) -> None:
+    def _resume(self, report: Reconciled, known_active: datetime) -> None:
         """Operations that a crash or a lost message left undone."""
         for record in list(self.operations.unfinished()):
             report.resumed += 1
             name = record.operation.subscription
-            self._try(report, name, partial(self.handle.resume, record))
+            self._try(report, name, partial(self.handle.resume, record, known_active))
 
-    def _answer_outstanding(self, id_: SubscriptionId) -> None:
+    def _answer_outstanding(self, id_: SubscriptionId, known_active: datetime) -> None:
         """A reinstatement whose notice was lost waits for an answer."""
         for operation in self.fulfillment.outstanding_operations(id_):
             at = operation.at or self.clock.now()
-            self.handle(Task(id_, operation.id, at, operation.action, operation.plan))
+            task = Task(id_, operation.id, at, operation.action, operation.plan)
+            self.handle(task, known_active)
 
     def _try(self, report: Reconciled, name: str, work: Callable[[], object]) -> None:
         try:

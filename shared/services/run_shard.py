@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from shared.domain.account import Account
 from shared.domain.errors import ConcurrentUpdate, UpstreamFailure
 from shared.domain.ids import AccountCode, Resource, Shard
-from shared.domain.metering.delta import left_over, plan_intent
-from shared.domain.metering.ledger import LedgerRow
+from shared.domain.metering.delta import left_over, plan_intent, taken_back
+from shared.domain.metering.ledger import LedgerKey, LedgerRow
 from shared.domain.metering.submission import Submission
 from shared.domain.period import HOUR, hour_of
 from shared.ports import (
@@ -41,6 +41,7 @@ ATTEMPTS = 5
 
 type Changes = Mapping[AccountCode, Changed]
 type Agenda = dict[AccountCode, list[Versioned[AgendaEntry]]]
+type UnderWay = dict[tuple[LedgerKey, datetime | None], Versioned[Submission]]
 
 
 @dataclass(slots=True)
@@ -98,15 +99,16 @@ class RunShard:
         def tell(submission: Submission) -> None:
             self._findings.note([differing(submission, start.now)])
 
+        waiting: UnderWay = {(s.value.key, s.value.hour): s for s in under_way}
         for _ in range(ROUNDS):
-            intended = self._intend(shard, accounts, changes, agenda, known, report)
-            sendable = [*under_way, *intended]
+            intended = self._intend(shard, accounts, changes, agenda, known, waiting, report)
+            sendable = [*waiting.values(), *intended]
             submitted = self._submit(shard, sendable, start.now, known, tell)
             report.note(submitted)
             accounts = submitted.unfinished - report.failed.keys()
             if not accounts:
                 break
-            changes, agenda, under_way = {}, {}, []
+            changes, agenda, waiting = {}, {}, {}
         self._settle(shard, uncertain, report)
         findings = findings_of(report)
         if findings:
@@ -130,9 +132,11 @@ class RunShard:
         changes: Changes,
         agenda: Agenda,
         known: KnownRows,
+        waiting: UnderWay,
         report: RunReport,
     ) -> list[Versioned[Submission]]:
-        """Rate every account and write the submissions that are due; returns those."""
+        """Rate every account and write the submissions that are due; returns those. What is
+        taken back is no longer ``waiting`` to be sent."""
         intended: list[Versioned[Submission]] = []
         groups: list[_Group] = []
         for family in self._families(shard, accounts, changes, agenda, report):
@@ -140,7 +144,7 @@ class RunShard:
             due = [entry for account in members for entry in agenda.get(account, [])]
             try:
                 totals = self._rate(shard, family, report.started)
-                group = self._group(shard, totals, due, report.started, known)
+                group = self._group(shard, totals, due, report.started, known, waiting)
             except Exception as exc:  # noqa: BLE001 - one account must not stop the others
                 for account in members:
                     self._failed(shard, account, exc, changes, agenda, report)
@@ -232,6 +236,7 @@ class RunShard:
         due: Sequence[Versioned[AgendaEntry]],
         now: datetime,
         known: KnownRows,
+        waiting: UnderWay,
     ) -> _Group:
         """The ledger changes of one account, and its next place in the agenda."""
         writes: list[LedgerWrite] = []
@@ -244,12 +249,18 @@ class RunShard:
             for key, units in totals.units.items():
                 stored = known.get(key)
                 row = stored.value if stored else LedgerRow(key, totals.account)
-                intent = plan_intent(row, units, subscription, now, self._grace)
+                held = waiting.get((key, row.open_hour))
+                back = taken_back(row, held.value, subscription) if held else None
+                if back and back.submission and held:
+                    del waiting[key, row.open_hour]
+                    row = back.row
+                    writes.append(PutSubmission(back.submission, held.etag))
+                intent = plan_intent(row, units, subscription, now, self._grace) or back
                 if intent is None:
                     remains |= left_over(row, units, subscription, now)
                     continue
                 writes.append(PutRow(intent.row, stored.etag if stored else None))
-                if intent.submission:
+                if intent.submission and intent is not back:
                     writes.append(PutSubmission(intent.submission, None))
                 remains |= left_over(intent.row, units, subscription, now)
         look = totals.next_look if due else None
@@ -285,7 +296,7 @@ class RunShard:
         for _ in range(ATTEMPTS):
             entries = self._ledger.agenda(shard, report.started)
             due = [entry for entry in entries if entry.value.account == account]
-            anew = self._group(shard, group.totals, due, report.started, known)
+            anew = self._group(shard, group.totals, due, report.started, known, {})
             if not anew.writes:
                 return []
             try:
@@ -315,9 +326,9 @@ class RunShard:
             match write:
                 case PutRow(row, _):
                     known[row.key] = Versioned(row, etag)
-                case PutSubmission(submission, _):
+                case PutSubmission(submission, _) if submission.state.under_way:
                     intended.append(Versioned(submission, etag))
-                case PutAgenda() | DropAgenda() | PutRefund():
+                case PutSubmission() | PutAgenda() | DropAgenda() | PutRefund():
                     pass
         return intended
 

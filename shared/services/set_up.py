@@ -1,11 +1,14 @@
 """Sets an account up for a subscription, in the one order in which nothing is billed wrongly."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from shared.domain.account import Account, AccountPlan, AccountRecord
+from shared.domain.catalog.purchase_grants import Given, credits_with, prepayments_with
+from shared.domain.catalog.resolve import ResolvedPlan
 from shared.domain.errors import Conflict, NotFound
+from shared.domain.grants import Credit, Prepayment
 from shared.domain.ids import AccountCode, PlanCode, Resource, shard_of
 from shared.domain.lifecycle.follow import (
     attachment_id,
@@ -15,21 +18,11 @@ from shared.domain.lifecycle.follow import (
 from shared.domain.lifecycle.purchase import MarketplaceSubscription
 from shared.domain.lifecycle.subscription import PlanSpell, Subscription, SubscriptionStatus
 from shared.domain.metering.slots import MARKETPLACE_WINDOW
+from shared.domain.money import to_text
 from shared.domain.period import cell_minutes, cell_of, hour_of
 from shared.ports import Accounts, AgendaEntry, Clock, Fulfillment, Ledger, PutAgenda, Versioned
 from shared.services.chronicle import Chronicle
 from shared.services.directory import CatalogCache
-
-type Step = Callable[[AccountRecord, PlanCode], None]
-"""Something to do for an account that gets a plan; done again after any failure."""
-
-
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """What else belongs to a purchase: before the plan (credits), and after it (charges)."""
-
-    before_plan: tuple[Step, ...] = ()
-    after_plan: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +35,12 @@ class Wanted:
 
 
 class SetUp:
-    """Account → credits → plan → scheduled charges → activation; each step can be repeated.
+    """Account → credits and prepayments → plan → activation; each step can be repeated.
 
-    The account is stored and entered into the agenda before the Marketplace is asked to
-    activate: whatever fails, no subscription is ever charged for without an account, and
-    repeating finds everything in place.
+    What comes with the plan is stored in one transaction with it, so that no usage is ever rated
+    without; the plan's scheduled charges fall due by its being there. The account is stored and
+    entered into the agenda before the Marketplace is asked to activate: whatever fails, no
+    subscription is ever charged for without an account, and repeating finds everything in place.
     """
 
     def __init__(
@@ -57,7 +51,6 @@ class SetUp:
         catalogs: CatalogCache,
         clock: Clock,
         chronicle: Chronicle,
-        steps: Steps = Steps(),
     ) -> None:
         self._fulfillment = fulfillment
         self._accounts = accounts
@@ -65,15 +58,18 @@ class SetUp:
         self._catalogs = catalogs
         self._clock = clock
         self._chronicle = chronicle
-        self._steps = steps
 
     def price_list(self, bought: MarketplaceSubscription) -> tuple[PlanCode, str]:
         """Code and name of our plan for what was bought. Raises ``NotFound``."""
+        plan = self._plan(bought)
+        return plan.code, plan.name or plan.code
+
+    def _plan(self, bought: MarketplaceSubscription) -> ResolvedPlan:
         catalog = self._catalogs.current()
         plan = catalog.plan_for(bought.offer, bought.plan) if catalog else None
         if plan is None:
             raise NotFound(f"the catalogue has no plan for {bought.offer}/{bought.plan}")
-        return plan.code, plan.name or plan.code
+        return plan
 
     def is_done(self, bought: MarketplaceSubscription) -> bool:
         """Whether there is an account for which the subscription has begun."""
@@ -90,7 +86,7 @@ class SetUp:
         """
         if bought.status is SubscriptionStatus.UNSUBSCRIBED:
             raise Conflict("this subscription was cancelled and cannot be activated")
-        plan, _ = self.price_list(bought)
+        plan = self._plan(bought)
         code = self._accounts.link(bought.id, wanted.account)
         if code != wanted.account and wanted.account != AccountCode(bought.id):
             raise Conflict(f"subscription {bought.id} belongs to account {code}")
@@ -156,13 +152,11 @@ class SetUp:
         self,
         stored: Versioned[AccountRecord],
         bought: MarketplaceSubscription,
-        plan: PlanCode,
+        plan: ResolvedPlan,
         wanted: Wanted,
     ) -> Versioned[AccountRecord]:
-        """Attach the plan, with credits before and charges after it, and note the start: should
-        the answer to the activation be lost, this is when it began."""
-        for step in self._steps.before_plan:
-            step(stored.value, plan)
+        """Attach the plan with what comes with it, and note the start: should the answer to the
+        activation be lost, this is when it began."""
         now = self._clock.now()
         record = stored.value
         ours = replace(
@@ -173,17 +167,28 @@ class SetUp:
         )
         cell = self._cell(record, now)
         others = tuple(_ended(p, cell) for p in record.plans if not _is_of(p, ours))
-        attachment = AccountPlan(attachment_id(ours, 1), plan, cell)
+        attachment = AccountPlan(attachment_id(ours, 1), plan.code, cell)
+        given = Given(bought.id, cell, now)
         record = replace(
             record,
+            prepayments=prepayments_with(record.prepayments, plan.prepayments, given),
+            credits=credits_with(record.credits, plan.credits, given),
             plans=(*(p for p in others if p.end is None or p.start < p.end), attachment),
             subscriptions=(*record.subscriptions[:-1], ours),
         )
+        self._note_given(record, given, wanted.actor)
         stored = Versioned(record, self._accounts.save(record, stored.etag))
-        for step in self._steps.after_plan:
-            step(record, plan)
         self._look_at(record.account.code)
         return stored
+
+    def _note_given(self, record: AccountRecord, given: Given, actor: str) -> None:
+        """Enter into the audit trail what comes with the purchase."""
+        grants: tuple[Prepayment | Credit, ...] = (*record.prepayments, *record.credits)
+        for grant in grants:
+            if given.is_own(grant):
+                kind = "credit" if isinstance(grant, Credit) else "prepayment"
+                detail = {"id": grant.id, "amount": to_text(grant.amount)}
+                self._chronicle.did(record.account.code, given.at, actor, f"{kind}.create", detail)
 
     def _started(
         self, stored: Versioned[AccountRecord], theirs: SubscriptionStatus, actor: str

@@ -16,7 +16,6 @@ from shared.services import handle_operation
 from shared.services.forward import PAUSES
 from shared.services.handle_operation import HandleOperation, Task
 from shared.services.receive_notice import Notice, Received
-from shared.services.set_up import Steps
 from tests.fakes.marketplace import LoseAnswer, LoseRequest
 from tests.services.taps import Call
 from tests.services.world import BASIC, START, TIERED, World, catalog_of
@@ -339,17 +338,6 @@ def test_what_was_activated_elsewhere_is_adopted(world: World) -> None:
         world.process.adopt(id_, "other", "me")
 
 
-def test_credits_come_before_the_plan_and_charges_after_it() -> None:
-    order: list[str] = []
-    steps = Steps(
-        (lambda record, _: order.append(f"credits, {len(record.plans)} plans"),),
-        (lambda record, plan: order.append(f"charges of {plan}, {len(record.plans)} plans"),),
-    )
-    world = World(steps=steps)
-    bought(world)
-    assert order == ["credits, 0 plans", "charges of basic, 1 plans"]
-
-
 def test_a_purchase_is_adopted_only_when_it_is_to_be_activated(world: World) -> None:
     id_, _ = world.marketplace.buy()
     with pytest.raises(Conflict):
@@ -434,6 +422,52 @@ def test_a_late_known_end_still_has_an_hour_to_bill(world: World) -> None:
     world.process.reconcile()
     world.next_run(4)
     assert world.billed(account) == 9
+
+
+@pytest.mark.parametrize("noticed", [False, True], ids=["notices lost", "notice late"])
+def test_an_end_found_while_something_else_is_followed_has_an_hour_to_bill(
+    world: World, noticed: bool
+) -> None:
+    """A change of plan is asked for, then the end comes, and its notice never does."""
+    id_ = bought(world)
+    world.clock.advance(HOUR + 25 * MINUTE)
+    world.use(id_, 7)
+    world.clock.advance(7 * MINUTE)
+    world.process.actions.change_plan(id_, "scale", "me")
+    world.marketplace.unsubscribe(id_)
+    world.clock.advance(HOUR)
+    if noticed:
+        drain(world)
+    world.next_run()
+    world.process.reconcile()
+    world.next_run(4)
+    assert ours(world, id_) == (UNSUBSCRIBED, "standard")
+    assert world.marketplace.total(id_, "usage_fee") == 7
+
+
+def test_one_that_fails_for_days_costs_no_usage_of_others(world: World) -> None:
+    """While it fails nothing is noted as compared; the end of another is learnt late meanwhile."""
+    account, bad = world.customer(), bought(world)
+    world.process.reconcile()
+    world.marketplace.suspend(bad)
+
+    def fails(call: Call) -> None:
+        if call == Call("marketplace.get", (bad,)):
+            raise Unavailable("down")
+
+    world.journal.always = fails
+    for _ in range(30):
+        world.to_next_run()
+        assert list(world.process.reconcile().failed) == [bad]
+        world.run()
+    world.clock.advance(10 * MINUTE)
+    world.use(account, 7)
+    world.clock.advance(10 * MINUTE)
+    world.marketplace.unsubscribe(SubscriptionId(account))
+    world.to_next_run()
+    world.process.reconcile()
+    world.next_run(4)
+    assert world.marketplace.total(account, "usage_fee") == 7
 
 
 def test_late_usage_after_a_late_known_end_takes_an_hour_that_azure_takes(world: World) -> None:

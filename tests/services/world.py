@@ -71,7 +71,7 @@ from shared.services.run_reaggregation import RunReaggregation
 from shared.services.run_report import RunReport
 from shared.services.run_shard import RunShard
 from shared.services.runs import StartRun
-from shared.services.set_up import SetUp, Steps
+from shared.services.set_up import SetUp
 from shared.services.settle_uncertain import SettleUncertain
 from shared.services.simulate import Simulate
 from shared.services.submit import Breaker, Submit
@@ -229,7 +229,6 @@ class World:
     bills: FakeBills = field(default_factory=FakeBills)
     forwarder: FakeForwarder = field(default_factory=FakeForwarder)
     forwarding: bool = False
-    steps: Steps = field(default_factory=Steps)
     tasks: FakeTasks = field(default_factory=FakeTasks)
     catalog: Catalog | None = CATALOG
     runs: FakeRuns = field(init=False)
@@ -282,7 +281,7 @@ class World:
         bill_store = tap(self.bills, "bills", journal)
         bills = ManageBills(bill_store, accounts, cache, rate, self.trail, clock)
         chronicle = Chronicle(tap(self.trail, "audit", journal), messages, self.forwarding)
-        set_up = SetUp(marketplace, accounts, ledger, cache, clock, chronicle, self.steps)
+        set_up = SetUp(marketplace, accounts, ledger, cache, clock, chronicle)
         follow = FollowSubscription(marketplace, accounts, ledger, cache, clock, chronicle)
         answer = AnswerOperation(marketplace, operations, accounts, cache, clock, MAX_QUANTITY)
         handle = HandleOperation(marketplace, operations, answer, follow, messages, clock)

@@ -11,18 +11,18 @@ from shared.domain.catalog.billing import QuantityBilling, dimension_ids
 from shared.domain.catalog.charges import Due
 from shared.domain.catalog.validation.references import unknown
 from shared.domain.errors import FieldError
+from shared.domain.grant_faults import (
+    amount_faults,
+    description_faults,
+    priority_faults,
+    surcharge_faults,
+)
 from shared.domain.grants import AdHocCharge, Credit, Prepayment
 from shared.domain.ids import DimensionId, ProductCode
-from shared.domain.money import MAX_PLACES
-from shared.domain.rating.charge import fault_of_price
 from shared.domain.wire import WIRE
 
 MAX_GRANTS = 1000
 """Of each kind; every one is read whenever the account is rated."""
-
-MAX_PRIORITY = 1_000_000
-MAX_DESCRIPTION = 500
-_SURCHARGE = (Decimal(-100), Decimal(1000))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +118,13 @@ def begin(grant: Grant) -> datetime:
 
 def order_faults(order: GrantOrder, scene: Scene) -> Iterator[FieldError]:
     """What is wrong with an order by itself."""
-    if len(order.description) > MAX_DESCRIPTION:
-        yield FieldError("/description", f"must have at most {MAX_DESCRIPTION} characters")
+    yield from description_faults("/description", order.description)
     match order:
         case ChargeOrder():
             yield from _charge_faults(order, scene)
         case PrepaymentOrder():
-            yield from _surcharge_faults(order.overage_surcharge_percent)
+            pointer = "/overageSurchargePercent"
+            yield from surcharge_faults(pointer, order.overage_surcharge_percent)
             yield from _money_faults(order, scene)
         case CreditOrder():
             yield from _money_faults(order, scene)
@@ -209,11 +209,9 @@ def _was_counted(grant: Grant, scene: Scene) -> str:
 
 
 def _money_faults(order: PrepaymentOrder | CreditOrder, scene: Scene) -> Iterator[FieldError]:
-    yield from _amount_faults("/amount", order.amount)
+    yield from amount_faults("/amount", order.amount)
     yield from scene.span_faults(order.start, order.end)
-    if not 0 <= order.priority <= MAX_PRIORITY:
-        message = f"must be from 0 to {MAX_PRIORITY}; lower ones are drawn first"
-        yield FieldError("/priority", message)
+    yield from priority_faults("/priority", order.priority)
     for index, product in enumerate(order.products):
         yield from _product_faults(f"/products/{index}", product, scene)
         if product in order.products[:index]:
@@ -227,7 +225,7 @@ def _charge_faults(order: ChargeOrder, scene: Scene) -> Iterator[FieldError]:
         yield from _product_faults("/product", order.product, scene)
     due = order.due
     if due.amount is not None:
-        yield from _amount_faults("/due/amount", due.amount)
+        yield from amount_faults("/due/amount", due.amount)
         if due.dimension is not None or due.quantity is not None:
             yield FieldError(
                 "/due", "asks for an amount, or for a quantity of a dimension; not both"
@@ -235,30 +233,11 @@ def _charge_faults(order: ChargeOrder, scene: Scene) -> Iterator[FieldError]:
     elif due.dimension is None or due.quantity is None:
         yield FieldError("/due", "must have an amount, or a dimension and a quantity")
     else:
-        yield from _amount_faults("/due/quantity", due.quantity)
+        yield from amount_faults("/due/quantity", due.quantity)
         known = _dimensions(scene)
         if due.dimension not in known:
             message = unknown("dimension", due.dimension, known)
             yield FieldError("/due/dimension", f"{message} in the account's plans")
-
-
-def _amount_faults(pointer: str, amount: Decimal) -> Iterator[FieldError]:
-    fault = fault_of_price(amount)
-    if fault is not None:
-        yield FieldError(pointer, fault)
-    elif not amount:
-        yield FieldError(pointer, "must be above zero")
-
-
-def _surcharge_faults(percent: Decimal | None) -> Iterator[FieldError]:
-    pointer = "/overageSurchargePercent"
-    if percent is None:
-        return
-    least, most = _SURCHARGE
-    if not percent.is_finite() or not least <= percent <= most:
-        yield FieldError(pointer, f"must be from {least} to {most}: a part of the price in percent")
-    elif percent != round(percent, MAX_PLACES):
-        yield FieldError(pointer, f"must have at most {MAX_PLACES} decimal places")
 
 
 def _product_faults(pointer: str, product: ProductCode, scene: Scene) -> Iterator[FieldError]:

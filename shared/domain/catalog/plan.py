@@ -14,6 +14,7 @@ from shared.domain.catalog.charges import (
     StandingCharge,
 )
 from shared.domain.catalog.custom import CustomFields
+from shared.domain.catalog.purchase_grants import PurchaseCredit, PurchasePrepayment
 from shared.domain.catalog.segment import Segment
 from shared.domain.ids import AggregationCode, PlanCode, PlanTemplateCode, ProductCode
 from shared.domain.period import Frequency
@@ -90,6 +91,8 @@ class PlanTemplate:
     minimum_spend: MinimumSpend | None = None
     free_trial: FreeTrial | None = None
     charges: tuple[ScheduledCharge, ...] | None = None
+    credits: tuple[PurchaseCredit, ...] | None = None
+    prepayments: tuple[PurchasePrepayment, ...] | None = None
     custom: CustomFields = field(default_factory=dict)
 
 
@@ -117,6 +120,8 @@ class Plan:
     minimum_spend: MinimumSpend | None = None
     free_trial: FreeTrial | None = None
     charges: tuple[ScheduledCharge, ...] | None = None
+    credits: tuple[PurchaseCredit, ...] | None = None
+    prepayments: tuple[PurchasePrepayment, ...] | None = None
     custom: CustomFields = field(default_factory=dict)
 
 

@@ -15,6 +15,7 @@ from shared.domain.catalog.charges import (
 from shared.domain.catalog.custom import CustomFields
 from shared.domain.catalog.organization import Organization
 from shared.domain.catalog.plan import Origins, Plan, PlanTemplate, Pricing, PricingKey
+from shared.domain.catalog.purchase_grants import PurchaseCredit, PurchasePrepayment
 from shared.domain.ids import PlanCode, PlanTemplateCode, ProductCode
 from shared.domain.period import Frequency
 from shared.domain.wire import camel
@@ -47,6 +48,8 @@ class ResolvedPlan:
     minimum_spend: MinimumSpend | None
     free_trial: FreeTrial | None
     charges: tuple[ScheduledCharge, ...]
+    credits: tuple[PurchaseCredit, ...]
+    prepayments: tuple[PurchasePrepayment, ...]
     custom: CustomFields
     origins: Origins = field(default_factory=dict, compare=False)
     pricing_origins: tuple[str, ...] = field(default=(), compare=False)
@@ -83,6 +86,8 @@ def resolve_plan(
         "minimum_spend": None,
         "free_trial": None,
         "charges": (),
+        "credits": (),
+        "prepayments": (),
     }
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}

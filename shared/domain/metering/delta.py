@@ -7,8 +7,9 @@ from decimal import Decimal
 from shared.domain.lifecycle.subscription import Subscription, SubscriptionStatus
 from shared.domain.metering.ledger import LedgerRow
 from shared.domain.metering.slots import MARKETPLACE_WINDOW, choose_slot, final_due
-from shared.domain.metering.submission import Submission
+from shared.domain.metering.submission import Submission, SubmissionState
 from shared.domain.money import ZERO
+from shared.domain.period import hour_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,21 @@ def plan_intent(
         flushed=row.flushed or slot.final,
     )
     return Intent(intended, submission)
+
+
+def taken_back(row: LedgerRow, held: Submission, subscription: Subscription) -> Intent | None:
+    """Row and submission without a refused attempt for an hour after the end, else ``None``.
+
+    It was made while the end was not known, and the Marketplace will never take that hour; what
+    it was for can go into an hour that it takes. Only where no attempt is in doubt.
+    """
+    last = subscription.last_moment
+    refused = held.state is SubmissionState.HELD and held.attempts == 0
+    if not refused or last is None or held.hour <= hour_of(last) or row.open_hour != held.hour:
+        return None
+    freed = replace(row, committed=row.committed - held.quantity, open_hour=None)
+    released = replace(held, state=SubmissionState.RELEASED, billed=ZERO, not_before=None)
+    return Intent(freed, released)
 
 
 def left_over(row: LedgerRow, total: Decimal, subscription: Subscription, now: datetime) -> bool:

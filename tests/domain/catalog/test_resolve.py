@@ -65,6 +65,8 @@ def test_everything_is_resolved_with_its_origin() -> None:
         "minimumSpend": "template",
         "freeTrial": "default",
         "charges": "default",
+        "credits": "default",
+        "prepayments": "default",
     }
 
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from shared.domain.ids import AccountCode, DimensionId, Resource, SubscriptionId
 from shared.domain.lifecycle.subscription import PlanSpell, Subscription, SubscriptionStatus
-from shared.domain.metering.delta import Intent, left_over, plan_intent, refunded
+from shared.domain.metering.delta import Intent, left_over, plan_intent, refunded, taken_back
 from shared.domain.metering.ledger import REMEMBERED, LedgerKey, LedgerRow
-from shared.domain.metering.submission import SubmissionState
+from shared.domain.metering.submission import Submission, SubmissionState
 from shared.domain.period import HOUR
 
 NOW = datetime(2026, 3, 2, 10, 5, tzinfo=UTC)
@@ -236,3 +236,37 @@ def test_laws_of_an_intent(
     assert sent.hour == intent.row.open_hour
     assert sent.hour not in used
     assert plan(intent.row, total, sold) in (None, Intent(replace(intent.row, flushed=True), None))
+
+
+HELD = Submission(
+    ROW.key, ROW.account, CLOSED, CLOSED, "standard", Decimal(30), SubmissionState.HELD
+)
+TAKEN = replace(told(100, 100), open_hour=CLOSED, used_hours=(CLOSED,))
+
+
+def test_a_refused_hour_after_the_end_is_taken_back_and_another_serves() -> None:
+    sold = ended(3 * HOUR)
+    back = taken_back(TAKEN, HELD, sold)
+    assert back is not None
+    assert back.submission is not None
+    assert back.submission.state is SubmissionState.RELEASED
+    assert back.row == replace(told(100, 70), used_hours=(CLOSED,))
+    again = plan(back.row, 100, sold)
+    assert again is not None
+    assert again.submission is not None
+    assert again.submission.hour < CLOSED - HOUR
+    assert again.submission.quantity == 30
+
+
+@pytest.mark.parametrize(
+    ("row", "held", "sold"),
+    [
+        pytest.param(TAKEN, HELD, ACTIVE, id="no end"),
+        pytest.param(TAKEN, HELD, ended(HOUR / 2), id="an hour before the end"),
+        pytest.param(TAKEN, replace(HELD, attempts=1), ended(3 * HOUR), id="in doubt"),
+        pytest.param(TAKEN, replace(HELD, state=SubmissionState.OPEN), ended(3 * HOUR), id="open"),
+        pytest.param(told(100, 100), HELD, ended(3 * HOUR), id="not the row's"),
+    ],
+)
+def test_what_is_not_taken_back(row: LedgerRow, held: Submission, sold: Subscription) -> None:
+    assert taken_back(row, held, sold) is None

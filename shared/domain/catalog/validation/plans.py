@@ -12,6 +12,7 @@ from shared.domain.catalog.custom_usage import AGGREGATION, CUSTOM_USAGE
 from shared.domain.catalog.plan import Plan, PlanTemplate, Pricing, PricingKey, PricingKind
 from shared.domain.catalog.segment import segment_text
 from shared.domain.catalog.validation.organization import currency_faults
+from shared.domain.catalog.validation.purchase_grants import grant_faults
 from shared.domain.catalog.validation.references import code_faults, unknown
 from shared.domain.errors import FieldError
 from shared.domain.ids import AggregationCode, ProductCode
@@ -102,6 +103,7 @@ def _common_faults(
     yield from code_faults(f"{place}/charges", [charge.code for charge in charges])
     for number, charge in enumerate(charges):
         yield from _charge_faults(f"{place}/charges/{number}", charge, holder.billing)
+    yield from grant_faults(place, holder, catalog)
     yield from custom_faults(f"{place}/custom", holder.custom)
 
 
