@@ -94,7 +94,7 @@ case $mode in
         make_group
         make_applications
         preview
-        [ "$mode" = deploy ] || export_tables
+        [ "$mode" = deploy ] || export_tables --without-usage-log
         deploy_template
         trust_deployment
         publish

@@ -3,6 +3,7 @@
 import gzip
 import itertools
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,11 +16,16 @@ FORMAT = 1
 """Number of the file's own layout."""
 
 
-def export(service: TableService, file: Path) -> dict[str, int]:
+_DAY_TABLE = re.compile(r"Usage\d{8}")
+"""The usage log: nearly all that is stored, and gone after some weeks."""
+
+
+def export(service: TableService, file: Path, *, usage_log: bool = True) -> dict[str, int]:
     """Write every table to ``file`` and return how many entities each has.
 
-    The file appears under its name only when it is whole. Nothing is frozen: for one consistent
-    moment the app must be stopped.
+    ``usage_log`` says whether the day tables are among them; what was counted from them always
+    is. The file appears under its name only when it is whole. Nothing is frozen: for one
+    consistent moment the app must be stopped.
     """
     partial = file.with_name(file.name + ".partial")
     counts: dict[str, int] = {}
@@ -27,6 +33,8 @@ def export(service: TableService, file: Path) -> dict[str, int]:
         head = {"format": FORMAT, "exported": datetime.now(UTC).isoformat(timespec="seconds")}
         out.write(json.dumps(head) + "\n")
         for table in sorted(service.tables()):
+            if not usage_log and _DAY_TABLE.fullmatch(table):
+                continue
             counts[table] = 0
             for entity in service.entities(table):
                 out.write(json.dumps({"table": table, "entity": entity}) + "\n")

@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from local.tables.archive import export, restore
-from local.tables.service import BearerToken, TableService, TablesFault, connect
+from local.tables.service import CliToken, TableService, TablesFault, connect
 from local.tables.upgrade import upgrade
 
 EPILOG = """\
 Which tables: those of the running local stack; those of a connection string in the variable
-TABLES_CONNECTION; or with --endpoint https://ACCOUNT.table.core.windows.net those of Azure, with
-an access token in the variable TABLES_TOKEN:
-  export TABLES_TOKEN=$(az account get-access-token --resource https://storage.azure.com \\
-      --query accessToken --output tsv)
+TABLES_CONNECTION; or with --endpoint https://ACCOUNT.table.core.windows.net those of Azure, as
+whoever is signed in to az.
 Restoring an old state of the ledger can charge customers twice: read docs/runbook.md first.
 """
 
@@ -27,7 +25,8 @@ def main(arguments: Sequence[str]) -> int:
         service = _service(given.endpoint)
         match given.action:
             case "export":
-                _tell("exported", export(service, given.file))
+                counts = export(service, given.file, usage_log=not given.without_usage_log)
+                _tell("exported", counts)
             case "import":
                 _tell("stored", restore(service, given.file, replace=given.replace))
             case _:
@@ -56,6 +55,12 @@ def _parser() -> argparse.ArgumentParser:
         action.add_argument("--endpoint", metavar="URL", help="the table service in Azure")
         if name != "upgrade":
             action.add_argument("--file", type=Path, required=True, help="*.ndjson.gz")
+        if name == "export":
+            action.add_argument(
+                "--without-usage-log",
+                action="store_true",
+                help="leave out the day tables with single events; sums are exported",
+            )
         if name == "import":
             action.add_argument(
                 "--replace", action="store_true", help="also into tables that hold something"
@@ -65,10 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _service(endpoint: str | None) -> TableService:
     if endpoint:
-        token = os.environ.get("TABLES_TOKEN", "")
-        if not token:
-            raise TablesFault("TABLES_TOKEN holds no access token; see --help")
-        return TableService(endpoint, BearerToken(token))
+        return TableService(endpoint, CliToken(os.environ.get("TABLES_TOKEN", "")))
     connection = os.environ.get("TABLES_CONNECTION", "")
     if not connection:
         # Only here are the project's packages needed.

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -16,6 +17,9 @@ from urllib.parse import quote, urlencode, urlsplit
 VERSION = "2019-07-07"
 PATIENCE = (1.0, 4.0, 15.0)
 """Seconds before each further try of a request that got no answer."""
+
+TOKEN_SECONDS = 1200.0
+"""Tokens live for an hour at least; az hands out held ones that have five minutes left or more."""
 
 BATCH_ENTITIES = 100
 BATCH_BYTES = 3 * 1024 * 1024
@@ -52,6 +56,41 @@ class BearerToken:
     def __call__(self, url: str, headers: dict[str, str]) -> None:  # noqa: ARG002 - a Signer
         """Add it."""
         headers["Authorization"] = f"Bearer {self.token}"
+
+
+class CliToken:
+    """Tokens of whoever is signed in to az, a new one before the last expires.
+
+    ``first`` is one that was fetched a moment ago, empty for none. Raises ``TablesFault``.
+    """
+
+    def __init__(
+        self,
+        first: str = "",
+        fetch: Callable[[], str] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._token = first
+        self._fetch = fetch or _az_token
+        self._monotonic = monotonic
+        self._since = monotonic()
+
+    def __call__(self, url: str, headers: dict[str, str]) -> None:
+        """Add it."""
+        if not self._token or self._monotonic() - self._since > TOKEN_SECONDS:
+            self._token, self._since = self._fetch(), self._monotonic()
+        BearerToken(self._token)(url, headers)
+
+
+def _az_token() -> str:
+    command = "az account get-access-token --resource https://storage.azure.com"
+    arguments = [*command.split(), "--query", "accessToken", "--output", "tsv"]
+    try:
+        done = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=120)
+    except (OSError, subprocess.SubprocessError) as error:
+        said = getattr(error, "stderr", None) or str(error)
+        raise TablesFault(f"az gave no token for storage: {said.strip()}") from None
+    return done.stdout.strip()
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,14 @@ from azure.data.tables import EdmType, EntityProperty, TableServiceClient
 
 from local.tables.archive import check, export, restore
 from local.tables.command import main
-from local.tables.service import AccountKey, BearerToken, TableService, TablesFault, connect
+from local.tables.service import (
+    AccountKey,
+    BearerToken,
+    CliToken,
+    TableService,
+    TablesFault,
+    connect,
+)
 from local.tables.upgrade import TABLE, Step, upgrade
 from tests.storage.azurite import azurite
 
@@ -216,12 +223,46 @@ def test_the_command_exports_and_imports_by_connection_string(
     assert main(["import", "--file", str(file), "--replace"]) == 0
 
 
-def test_an_endpoint_without_a_token_is_refused(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_without_az_nothing_is_asked_of_azure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.delenv("TABLES_TOKEN", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
     assert main(["upgrade", "--endpoint", "https://x.table.core.windows.net"]) == 1
-    assert "TABLES_TOKEN" in capsys.readouterr().err
+    assert "az gave no token" in capsys.readouterr().err
+
+
+def test_az_is_asked_for_a_token_and_says_why_there_is_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    az = tmp_path / "az"
+    az.write_text("#!/bin/sh\necho 'Please run az login' >&2\nexit 1\n")
+    az.chmod(0o755)
+    monkeypatch.delenv("TABLES_TOKEN", raising=False)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    assert main(["upgrade", "--endpoint", "https://x.table.core.windows.net"]) == 1
+    assert "Please run az login" in capsys.readouterr().err
+
+
+def test_a_long_export_asks_for_new_tokens_before_the_last_expires() -> None:
+    now = [0.0]
+    fetched = iter(["second", "third"])
+    sign = CliToken("first", lambda: next(fetched), lambda: now[0])
+    used: list[str] = []
+    for at in (0.0, 1000.0, 1300.0, 2000.0, 2600.0):
+        now[0] = at
+        headers: dict[str, str] = {}
+        sign("https://x", headers)
+        used.append(headers["Authorization"])
+    assert used == [f"Bearer {name}" for name in ("first", "first", "second", "second", "third")]
+
+
+def test_the_usage_log_can_be_left_out(account: Account, tmp_path: Path) -> None:
+    account.fill("Usage20261122", 3)
+    account.fill("UsageDays", 2)
+    counts = export(account.service, tmp_path / "e.gz", usage_log=False)
+    assert counts == {"UsageDays": 2}
+    assert check(tmp_path / "e.gz") == counts
 
 
 def test_steps_are_done_once_and_in_order(account: Account) -> None:
