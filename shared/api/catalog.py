@@ -214,8 +214,11 @@ def catalog_document(catalog: Catalog) -> Json:
 def catalog_response(version: CatalogVersion, headers: Mapping[str, str] | None = None) -> Response:
     """A version with its number as ETag; as YAML, the document alone, for those who accept it."""
     if _accepts_yaml(headers or {}):
-        text = yaml.safe_dump(
-            catalog_document(version.catalog), sort_keys=False, allow_unicode=True
+        text = yaml.dump(
+            catalog_document(version.catalog),
+            Dumper=yaml.CSafeDumper,
+            sort_keys=False,
+            allow_unicode=True,
         )
         return Response(200, text, _etag(version.number), "application/yaml")
     body = {**_head(version.head), "changes": _changes(version)}

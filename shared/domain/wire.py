@@ -5,6 +5,7 @@ from dataclasses import fields, is_dataclass
 from datetime import date
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from typing import Any, Protocol, get_args, get_type_hints
 
 from shared.domain.money import to_text
@@ -59,6 +60,11 @@ def tag_of(member: type, name: str) -> str:
 
 def document_of(value: object) -> Json:
     """A domain value as it would be written outside: what is left open is left out."""
+    kind: type[Any] = type(value)
+    spellings = _spellings(kind)
+    if spellings is not None:
+        named = ((name, getattr(value, attribute)) for name, attribute in spellings)
+        return {name: document_of(item) for name, item in named if item is not None}
     match value:
         case None | bool() | int():
             return value
@@ -74,7 +80,13 @@ def document_of(value: object) -> Json:
             return {str(key): document_of(item) for key, item in value.items()}
         case tuple() | list():
             return [document_of(item) for item in value]
-    if is_dataclass(value):
-        named = ((camel(f.name), getattr(value, f.name)) for f in fields(value))
-        return {name: document_of(item) for name, item in named if item is not None}
-    raise TypeError(f"{type(value).__name__} has no spelling on the wire")
+    raise TypeError(f"{kind.__name__} has no spelling on the wire")
+
+
+@cache
+def _spellings(kind: type[Any]) -> tuple[tuple[str, str], ...] | None:
+    """The fields of a dataclass on the wire and here, found once: a catalogue has thousands of
+    values. ``None`` for other types."""
+    if not is_dataclass(kind):
+        return None
+    return tuple((camel(field.name), field.name) for field in fields(kind))
