@@ -5,7 +5,6 @@ from dataclasses import fields, is_dataclass
 from datetime import date
 from decimal import Decimal
 from enum import Enum
-from functools import cache
 from typing import Any, Protocol, get_args, get_type_hints
 
 from shared.domain.money import to_text
@@ -60,8 +59,7 @@ def tag_of(member: type, name: str) -> str:
 
 def document_of(value: object) -> Json:
     """A domain value as it would be written outside: what is left open is left out."""
-    kind: type[Any] = type(value)
-    spellings = _spellings(kind)
+    spellings = _spellings(type(value))
     if spellings is not None:
         named = ((name, getattr(value, attribute)) for name, attribute in spellings)
         return {name: document_of(item) for name, item in named if item is not None}
@@ -80,13 +78,16 @@ def document_of(value: object) -> Json:
             return {str(key): document_of(item) for key, item in value.items()}
         case tuple() | list():
             return [document_of(item) for item in value]
-    raise TypeError(f"{kind.__name__} has no spelling on the wire")
+    raise TypeError(f"{type(value).__name__} has no spelling on the wire")
 
 
-@cache
-def _spellings(kind: type[Any]) -> tuple[tuple[str, str], ...] | None:
+_SPELLINGS: dict[type, tuple[tuple[str, str], ...] | None] = {}
+
+
+def _spellings(kind: type) -> tuple[tuple[str, str], ...] | None:
     """The fields of a dataclass on the wire and here, found once: a catalogue has thousands of
     values. ``None`` for other types."""
-    if not is_dataclass(kind):
-        return None
-    return tuple((camel(field.name), field.name) for field in fields(kind))
+    if kind not in _SPELLINGS:
+        known = fields(kind) if is_dataclass(kind) else None
+        _SPELLINGS[kind] = None if known is None else tuple((camel(f.name), f.name) for f in known)
+    return _SPELLINGS[kind]
