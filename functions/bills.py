@@ -72,7 +72,7 @@ def get_bill(req: func.HttpRequest) -> func.HttpResponse:
         if form == "html":
             from shared.console.bill_page import bill_page
 
-            return bill_page(bill)
+            return bill_page(bill, app().bills.letterhead(bill))
         return csv_response([bill], f"{bill.id}.csv") if form == "csv" else bill_response(bill)
 
     return respond(req, handle)

@@ -40,6 +40,14 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class Letterhead:
+    """Who sends a bill, and who gets it; a name is empty where none is known."""
+
+    publisher: str
+    customer: str
+
+
+@dataclass(frozen=True, slots=True)
 class ManageBills:
     """All that is done with bills of one account at a time."""
 
@@ -53,6 +61,11 @@ class ManageBills:
     def get(self, id_: str) -> Bill:
         """One bill. Raises ``NotFound``."""
         return self._load(id_).value
+
+    def letterhead(self, bill: Bill) -> Letterhead:
+        """The names on a bill as they are now, so that an erased one is on none."""
+        record = self.rate_account.find(bill.account)
+        return Letterhead(self._organization().name, record.account.name if record else "")
 
     def find(
         self, account: AccountCode | None = None, status: BillStatus | None = None

@@ -29,8 +29,10 @@ from shared.domain.errors import InvalidInput, NotFound
 from shared.domain.grants import Credit
 from shared.domain.ids import AccountCode, PlanCode
 from shared.domain.rating.account_bill import Bill
+from shared.services.bills import Letterhead
 from tests.services.world import CATALOG, START, World
 
+HEAD = Letterhead("Contoso", "Acme <Ltd>")
 APRIL = datetime(2026, 4, 1, 0, 5, tzinfo=UTC)
 
 
@@ -203,7 +205,7 @@ def test_children_line_by_line_or_in_short() -> None:
         [("acme", "USAGE", "1"), ("acme-labs", "CHILD", "27.5")],
     ]
     assert wide["total"] == short["total"] == "28.5"
-    assert "Charges of acme-labs" in bill_page(shown(bill, request(children="summary"))).body
+    assert "Charges of acme-labs" in bill_page(shown(bill, request(children="summary")), HEAD).body
     with pytest.raises(InvalidInput):
         shown(bill, request(children="all"))
 
@@ -215,7 +217,7 @@ def test_the_page_shows_everything_and_escapes_it() -> None:
         credits=(Credit("c", Decimal("0.25"), START, description="<b>welcome</b>"),),
     )
     bill = march(world, "acme")
-    page = bill_page(bill)
+    page = bill_page(bill, world.process.bills.letterhead(bill))
     assert "&lt;b&gt;welcome&lt;/b&gt;" in page.body
     assert "<b>welcome" not in page.body
     for text in ("1 Mar 2026 to 31 Mar 2026", "100 token", "0.75", "0.25", "Pending"):

@@ -7,7 +7,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from shared.domain.account import AccountRecord
-from shared.domain.catalog.charges import ScheduledCharge
+from shared.domain.catalog.charges import Recurring, ScheduledCharge
 from shared.domain.grants import AdHocCharge
 from shared.domain.ids import DimensionId, ProductCode
 from shared.domain.money import CONTEXT, ZERO, minor_digits, round_half_up
@@ -18,7 +18,7 @@ from shared.domain.rating.entry import Entry, EntryKind
 from shared.domain.rating.minimum import MinimumPart, minimum_due, top_up
 from shared.domain.rating.proration import local_day
 from shared.domain.rating.rate import RatedPeriod
-from shared.domain.rating.scheduled import next_due, times_due
+from shared.domain.rating.scheduled import next_due, single_due, times_due
 from shared.domain.rating.standing import next_standing, standing_charges
 from shared.domain.rating.windows import TICK, Section, bill_period
 
@@ -190,13 +190,17 @@ class Owed:
             )
 
     def _scheduled(self, due: Scheduled, amount: Decimal) -> Entry:
-        section, charge = due.section, due.charge
+        section, charge, span = due.section, due.charge, due.span
+        if not isinstance(charge, Recurring):
+            moment = single_due(charge, section.begun, section.zone)
+            span = Period(moment, moment + TICK)
         return self._entry(
             EntryKind.SCHEDULED,
             f"scheduled|{section.attachment.id}|{charge.code}|{due.span.start:%Y%m%d%H%M}",
             section,
-            due.span,
+            span,
             self._rounded(amount, section, due.span.start),
+            at=due.span.start,
             description=charge.description or charge.code,
         )
 

@@ -31,7 +31,7 @@ def times_due(charge: ScheduledCharge, begun: datetime, span: Period, zone: str)
     """
     match charge:
         case Upfront() | Milestone():
-            return int(_single(charge, begun, zone) in span)
+            return int(single_due(charge, begun, zone) in span)
         case Recurring():
             start = max(span.start, begun)
             if start >= span.end:
@@ -46,7 +46,7 @@ def next_due(charge: ScheduledCharge, begun: datetime, now: datetime, zone: str)
     """When a charge falls due next after ``now``; ``None`` when it never does again."""
     match charge:
         case Upfront() | Milestone():
-            due = _single(charge, begun, zone)
+            due = single_due(charge, begun, zone)
             return due if due > now else None
         case Recurring():
             just_after = max(now + timedelta(microseconds=1), begun)
@@ -56,7 +56,8 @@ def next_due(charge: ScheduledCharge, begun: datetime, now: datetime, zone: str)
             assert_never(charge)
 
 
-def _single(charge: Upfront | Milestone, begun: datetime, zone: str) -> datetime:
+def single_due(charge: Upfront | Milestone, begun: datetime, zone: str) -> datetime:
+    """When a charge that falls due once does."""
     if isinstance(charge, Milestone):
         if charge.on is not None:
             return midnight(charge.on, zone)
