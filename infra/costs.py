@@ -13,7 +13,6 @@ GIGABYTES = 2.0
 # operation of its own, which is the dearer reading of the price list.
 IDLE_SHARD = 6 + 1
 CHANGED_ACCOUNT = 4.1 + 8.1
-ENTITIES_AN_EVENT = 1.64
 
 # Sizes as stored, rounded up.
 EVENT_KILOBYTES = 0.5
@@ -61,7 +60,16 @@ def operations(size: Size) -> float:
     """Operations of Table storage a month."""
     runs = HOURS * SHARDS * IDLE_SHARD
     changed = size.subscriptions * HOURS * size.busy_hours / 24 * CHANGED_ACCOUNT
-    return runs + changed + events(size) * ENTITIES_AN_EVENT
+    return runs + changed + events(size) * entities_an_event(size.subscriptions)
+
+
+def entities_an_event(accounts: int, request: int = EVENTS_A_REQUEST) -> float:
+    """The event itself, and its part of one sum an account and request.
+
+    The accounts of ``request`` events are drawn at random from ``accounts``.
+    """
+    together = accounts * (1 - (1 - 1 / accounts) ** request)
+    return 1 + together / request
 
 
 def events(size: Size) -> float:

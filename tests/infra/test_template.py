@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infra import costs
 from local.host.settings import load_local_settings
 from shared.config import load_settings
 from shared.domain.caller import Right
@@ -274,16 +273,6 @@ def test_the_scripts_are_well_formed() -> None:
     scripts = [ROOT / "infra" / "deploy.sh", *(ROOT / "infra" / "steps").glob("*.sh")]
     for script in scripts:
         subprocess.run(["bash", "-n", script], check=True)
-
-
-def test_the_page_of_costs_shows_what_is_computed() -> None:
-    assert costs.table() in (ROOT / "docs" / "costs.md").read_text()
-
-
-def test_costs_grow_with_the_size_of_the_publisher() -> None:
-    sums = [sum(costs.lines(size).values()) for size in costs.SIZES]
-    assert sums == sorted(sums)
-    assert sums[0] < 20
 
 
 def test_the_workflow_is_well_formed_and_sets_what_the_parameter_file_reads() -> None:
