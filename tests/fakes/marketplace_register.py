@@ -127,9 +127,14 @@ class Register:
             raise Rejected("the subscription is not suspended", 400)
         return self.begin("Reinstate", sold.seen, now)
 
-    def renew(self, subscription: SubscriptionId) -> str:
+    def renew(self, subscription: SubscriptionId, *term: datetime) -> str:
+        """The next term begins; ``term`` are its start and end where they are told."""
         self.tick()
-        return self.announce("Renew", self.subscribed(subscription).seen.id)
+        sold = self.subscribed(subscription)
+        if term:
+            start, end = term
+            sold.seen = replace(sold.seen, term_start=start, term_end=end, term_unit="P1M")
+        return self.announce("Renew", sold.seen.id)
 
     def unsubscribe(self, subscription: SubscriptionId) -> str:
         self.end(subscription, self.tick())

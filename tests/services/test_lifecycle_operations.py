@@ -1,14 +1,28 @@
 """Changes decided, orders of the publisher, reconciliation, adoption, erasure and forwarding."""
 
 import json
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
 from shared.api.lifecycle import Forwarding, parse_lifecycle_message
+from shared.domain.catalog.billing import (
+    Included,
+    MarketplacePlan,
+    QuantityBilling,
+    QuantityDimension,
+)
 from shared.domain.errors import Conflict, InvalidInput, NotFound, Rejected, Unavailable
 from shared.domain.finding import FindingKind
-from shared.domain.ids import AccountCode, PlanCode, SubscriptionId
+from shared.domain.ids import (
+    AccountCode,
+    AggregationCode,
+    DimensionId,
+    PlanCode,
+    SubscriptionId,
+)
 from shared.domain.lifecycle.subscription import SubscriptionStatus
 from shared.domain.period import DAY, HOUR
 from shared.ports import Message
@@ -18,7 +32,7 @@ from shared.services.handle_operation import HandleOperation, Task
 from shared.services.receive_notice import Notice, Received
 from tests.fakes.marketplace import LoseAnswer, LoseRequest
 from tests.services.taps import Call
-from tests.services.world import BASIC, START, TIERED, World, catalog_of
+from tests.services.world import BASIC, OFFER, START, TIERED, World, catalog_of
 
 PENDING, SUBSCRIBED, SUSPENDED, UNSUBSCRIBED = SubscriptionStatus
 MINUTE = timedelta(minutes=1)
@@ -178,6 +192,42 @@ def test_a_reinstatement_is_answered_and_followed(world: World) -> None:
     notify(world, world.marketplace.reinstate(id_))
     drain(world)
     assert ours(world, id_) == (SUBSCRIBED, "standard")
+
+
+def metered_world() -> World:
+    """A hundred units a month are included in the plan."""
+    unit = QuantityDimension(
+        DimensionId("t1"), AggregationCode("total"), included=Included(monthly=Decimal(100))
+    )
+    sold_as = (MarketplacePlan(OFFER, "seats"),)
+    plan = replace(BASIC, marketplace=sold_as, billing=QuantityBilling((unit,)))
+    return World(catalog=catalog_of(plan))
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["with its dates", "without dates"])
+def test_a_renewal_is_stored_and_fills_up_what_is_included(told: bool) -> None:
+    world = metered_world()
+    id_ = bought(world, "seats")
+    world.clock.advance(MINUTE)
+    world.use(id_, 130)
+    world.next_run()
+    assert world.marketplace.total(id_, "t1") == 30
+    april = datetime(2026, 4, 2, tzinfo=UTC)
+    world.clock.at = april + 10 * MINUTE
+    dates = (april, april + timedelta(days=29)) if told else ()
+    notify(world, world.marketplace.renew(id_, *dates))
+    drain(world)
+    sold = world.record(AccountCode(id_)).subscription
+    assert sold is not None
+    assert (sold.term_start, sold.term_end) == (dates or (None, None))
+    (record,) = world.operations.of(id_)
+    assert (record.operation.action, record.done) == ("Renew", True)
+    world.use(id_, 90)
+    world.next_run()
+    assert world.marketplace.total(id_, "t1") == 30
+    world.use(id_, 25)
+    world.next_run()
+    assert world.marketplace.total(id_, "t1") == 30 + 15
 
 
 @pytest.mark.parametrize("nth", [1, 2, 3])

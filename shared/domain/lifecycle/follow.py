@@ -107,9 +107,11 @@ def _tried(record: AccountRecord, ours: Subscription) -> bool:
 
 def _described(ours: Subscription, theirs: MarketplaceSubscription) -> Subscription:
     """Quantity and term as they say; what they leave out stays (term dates can be missing)."""
+    start, unit = theirs.term_start, theirs.term_unit
     return replace(
         ours,
         quantity=theirs.quantity,
+        terms=ours.terms if start is None else ours.in_term(start, unit),
         term_start=theirs.term_start or ours.term_start,
         term_end=theirs.term_end or ours.term_end,
         term_unit=theirs.term_unit or ours.term_unit,

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from shared.domain.errors import IllegalTransition
 from shared.domain.ids import SubscriptionId
+from shared.domain.period import Cadence, Frequency, day_start
 
 
 class SubscriptionStatus(StrEnum):
@@ -35,13 +36,30 @@ class PlanSpell:
 
 
 @dataclass(frozen=True, slots=True)
+class Term:
+    """A term that began on the day of ``start``; ``unit`` is like P1M. The months of it and of
+    the terms that follow it are counted from that day."""
+
+    start: datetime
+    unit: str = ""
+
+    def continues(self, later: "Term") -> bool:
+        """Whether ``later`` is this term or follows it on a day that is counted from this one."""
+        if (later.unit or self.unit) != self.unit or later.start.date() < self.start.date():
+            return False
+        months = Cadence(Frequency.MONTHLY, 1, self.start.date(), "UTC")
+        return months.boundary(months.index_at(day_start(later.start.date()))) == later.start.date()
+
+
+@dataclass(frozen=True, slots=True)
 class Subscription:
     """What a customer bought. Usage is billable in [start, end); both are UTC instants.
 
     ``known_active`` is set when the end was learnt without its time: the last moment at which
     the Marketplace certainly had the subscription. ``unpriced``: the catalogue had no price list
     for the plan in force, so that the one before goes on. ``answers`` are the buyer's, from the
-    landing page.
+    landing page. ``terms`` are the first term and every one whose day is not counted from the one
+    before it; what was measured by an earlier one stays measured by it.
     """
 
     id: SubscriptionId
@@ -58,6 +76,7 @@ class Subscription:
     known_active: datetime | None = None
     unpriced: bool = False
     answers: Mapping[str, str] = field(default_factory=dict)
+    terms: tuple[Term, ...] = ()
 
     @property
     def last_moment(self) -> datetime | None:
@@ -67,6 +86,22 @@ class Subscription:
             return None
         last = self.end - timedelta(microseconds=1)
         return last if self.known_active is None else min(last, self.known_active)
+
+    @property
+    def term_history(self) -> tuple[Term, ...]:
+        """``terms``, or the only one that is known, which may be none."""
+        begun = self.term_start or self.start
+        return self.terms or ((Term(begun, self.term_unit),) if begun else ())
+
+    def in_term(self, start: datetime, unit: str) -> tuple[Term, ...]:
+        """The history of terms once one of ``unit`` that began at ``start`` is known."""
+        term = Term(start, unit or self.term_unit)
+        known = self.term_history
+        if self.term_start is None or not known:
+            return (term,)
+        if known[-1].continues(term):
+            return known
+        return (*(each for each in known if each.start.date() < term.start.date()), term)
 
     @property
     def plan(self) -> str:

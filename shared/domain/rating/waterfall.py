@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import pairwise
 
 from shared.domain.catalog.billing import (
     Included,
@@ -11,11 +12,14 @@ from shared.domain.catalog.billing import (
     Waterfall,
     WaterfallStep,
 )
+from shared.domain.catalog.timeline import END
 from shared.domain.ids import DimensionId
-from shared.domain.lifecycle.subscription import Subscription
+from shared.domain.lifecycle.subscription import Subscription, Term
 from shared.domain.money import ZERO, floor_to
 from shared.domain.period import Cadence, Frequency, Period, day_start
 from shared.domain.rating.charge import entered
+
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 REPORTED_PLACES = 9
 """Decimal places that the Marketplace is told; the rest waits until it adds up."""
@@ -36,32 +40,48 @@ class Quantity:
     measured: Decimal
 
 
-def term_anchor(subscription: Subscription) -> date:
-    """The day that terms and their months are counted from (semantics, rules 17 and 26)."""
-    begun = subscription.term_start or subscription.start
-    return date(2000, 1, 1) if begun is None else begun.date()
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Terms that follow each other and count their days from the first, as long as they do
+    (semantics, rules 17 and 26)."""
+
+    span: Period
+    first: Term
+
+    def cadence(self, included: Included | None) -> Cadence | None:
+        """The periods in which an included quantity refills; ``None``: not within these terms.
+
+        Monthly on the term's day, or once a term. Without an included quantity sizes are measured
+        by the month.
+        """
+        anchor = self.first.start.date()
+        if included is None or included.term is None:
+            return Cadence(Frequency.MONTHLY, 1, anchor, "UTC")
+        known = _TERMS.get(self.first.unit)
+        return None if known is None else Cadence(*known, anchor, "UTC")
 
 
-def refill_cadence(included: Included | None, subscription: Subscription) -> Cadence | None:
-    """The periods in which an included quantity refills; ``None``: never again.
-
-    Monthly on the term's day, or once a term. Without an included quantity sizes are measured by
-    the month.
-    """
-    anchor = term_anchor(subscription)
-    if included is None or included.term is None:
-        return Cadence(Frequency.MONTHLY, 1, anchor, "UTC")
-    known = _TERMS.get(subscription.term_unit)
-    return None if known is None else Cadence(*known, anchor, "UTC")
+def terms_of(subscription: Subscription) -> list[Terms]:
+    """All time, by the terms that count; before the first term its days count, too."""
+    history = subscription.term_history or (Term(_LONG_AGO),)
+    starts = [day_start(term.start.date()) for term in history]
+    spans = pairwise([datetime.min.replace(tzinfo=UTC), *starts[1:], END])
+    return [Terms(Period(*span), term) for span, term in zip(spans, history, strict=True)]
 
 
 def refills(billing: QuantityBilling, subscription: Subscription, span: Period) -> list[datetime]:
     """Moments inside ``span`` at which some quantity starts anew, in order."""
     found: set[datetime] = set()
-    for part in parts_of(billing):
-        cadence = refill_cadence(part.included, subscription)
-        if cadence is not None:
-            found |= {period.start for period in cadence.periods(span.start, span.end)}
+    for terms in terms_of(subscription):
+        inside = terms.span.overlap(span)
+        if inside is None:
+            continue
+        found.add(inside.start)
+        for part in parts_of(billing):
+            cadence = terms.cadence(part.included)
+            if cadence is not None:
+                starts = (period.start for period in cadence.periods(inside.start, inside.end))
+                found |= {start for start in starts if start >= inside.start}
     return sorted(moment for moment in found if span.start < moment)
 
 
@@ -85,10 +105,11 @@ def refill_start(
     included: Included | None, subscription: Subscription, moment: datetime
 ) -> datetime:
     """Where the refill period of ``moment`` begins."""
-    cadence = refill_cadence(included, subscription)
+    terms = next(each for each in terms_of(subscription) if moment in each.span)
+    cadence = terms.cadence(included)
     if cadence is None:
-        return day_start(term_anchor(subscription))
-    return cadence.period_at(moment).start
+        return day_start(terms.first.start.date())
+    return max(cadence.period_at(moment).start, terms.span.start)
 
 
 def added(parts: Iterable[tuple[DimensionId, Decimal]]) -> dict[DimensionId, Decimal]:

@@ -1,12 +1,18 @@
 """The moves of a subscription, and the plan of each hour."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from shared.domain.errors import IllegalTransition
 from shared.domain.ids import SubscriptionId
-from shared.domain.lifecycle.subscription import PlanSpell, Subscription, SubscriptionStatus
+from shared.domain.lifecycle.subscription import (
+    PlanSpell,
+    Subscription,
+    SubscriptionStatus,
+    Term,
+)
 
 T = datetime(2026, 3, 1, tzinfo=UTC)
 LATER = T + timedelta(days=3)
@@ -70,3 +76,38 @@ def test_the_plan_of_a_moment(offset: int, plan: str) -> None:
     sold = Subscription(SubscriptionId("sub"), "offer", spells, SUBSCRIBED, start=T)
     assert sold.plan_at(T + timedelta(hours=offset)) == plan
     assert sold.plan == "a"
+
+
+def day(month: int, number: int) -> datetime:
+    return datetime(2026, month, number, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("told", "history"),
+    [
+        pytest.param([], [], id="nothing is known"),
+        pytest.param([day(1, 31)], [day(1, 31)], id="the first"),
+        pytest.param(
+            [day(1, 31), day(2, 28), day(3, 31)], [day(1, 31)], id="a short month goes by"
+        ),
+        pytest.param(
+            [day(1, 31), day(2, 28), day(3, 28)], [day(1, 31), day(3, 28)], id="it stays short"
+        ),
+        pytest.param([day(1, 5), day(3, 10)], [day(1, 5), day(3, 10)], id="another day"),
+        pytest.param([day(1, 5), day(3, 10), day(3, 9)], [day(1, 5), day(3, 9)], id="corrected"),
+        pytest.param([day(1, 5), day(1, 5), day(2, 5)], [day(1, 5)], id="told again"),
+    ],
+)
+def test_terms_are_kept_where_their_days_begin_to_count_anew(
+    told: list[datetime], history: list[datetime]
+) -> None:
+    sold = in_state(PENDING)
+    for start in told:
+        sold = replace(sold, terms=sold.in_term(start, "P1M"), term_start=start, term_unit="P1M")
+    assert [term.start for term in sold.term_history] == history
+
+
+def test_another_unit_begins_anew() -> None:
+    monthly = replace(in_state(SUBSCRIBED), term_start=day(1, 5), term_unit="P1M")
+    assert monthly.in_term(day(2, 5), "P1Y") == (Term(day(1, 5), "P1M"), Term(day(2, 5), "P1Y"))
+    assert monthly.in_term(day(2, 5), "") == (Term(day(1, 5), "P1M"),)

@@ -404,6 +404,45 @@ def test_an_included_quantity_of_a_term() -> None:
     assert hours(customer, utc(3, 16, year=2027)) == 20
 
 
+def renewed(customer: Customer, start: datetime) -> None:
+    """The Marketplace says that a term began at ``start``."""
+    terms = customer.subscription.in_term(start, "P1M")
+    customer.sold |= {"term_start": start, "terms": terms}
+
+
+def test_terms_from_a_month_s_last_day_keep_it_through_short_months() -> None:
+    customer = by_quantity(Included(monthly=D(100)))
+    customer.start = utc(1, 31)
+    customer.sold = {"term_start": utc(1, 31), "term_unit": "P1M"}
+    customer.use(utc(2, 27), 130)
+    customer.use(utc(3, 20), 70)
+    customer.use(utc(3, 29), 60)
+    assert hours(customer, utc(3, 30, 5)) == 60
+    renewed(customer, utc(2, 28))
+    assert hours(customer, utc(3, 30, 5)) == 60
+    renewed(customer, utc(3, 31))
+    customer.use(utc(4, 1), 130)
+    assert hours(customer, utc(4, 2)) == 90
+
+
+def test_terms_that_begin_on_another_day_leave_what_was_before() -> None:
+    """As after a change of plan: no month that is over is divided anew."""
+    customer = by_quantity(Included(monthly=D(100)))
+    for day in (12, 20):
+        customer.use(utc(3, day), 60)
+    customer.use(utc(4, 9), 60)
+    before = hours(customer, utc(4, 15))
+    assert before == 80
+    customer.use(utc(4, 12), 60)
+    renewed(customer, utc(4, 18))
+    assert hours(customer, utc(4, 17)) == before
+    customer.use(utc(4, 19), 130)
+    assert hours(customer, utc(4, 20)) == before + 30
+    customer.use(utc(5, 17), 10)
+    customer.use(utc(5, 18), 110)
+    assert hours(customer, utc(5, 19)) == before + 30 + 10 + 10
+
+
 def test_a_waterfall_divides_a_quantity_by_its_size() -> None:
     steps = (
         WaterfallStep(DimensionId("t1"), D(100)),
