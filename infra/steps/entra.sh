@@ -106,12 +106,22 @@ register_sign_in() {
             [$addresses], \"implicitGrantSettings\": {\"enableIdTokenIssuance\": true}}}"
 }
 
-# $1: api or marketplace. Deletes the application that this deployment made, if there is one.
+# $1: api or marketplace. Deletes the application that this deployment made, if there is one. A
+# deployment elsewhere may have taken it over: then it stays, and only the trust in this one ends.
 delete_application() {
-    local key object
+    local key object trust others own
     key=$(application_key "$1")
     object=$(graph_get "applications?\$filter=uniqueName eq '$key'" 'value[].id')
     [ -n "$object" ] || return 0
+    trust="applications/$object/federatedIdentityCredentials"
+    others=$(graph_get "$trust" 'value[].name')
+    others=$(grep -vx "metering-$name" <<<"$others" || true)
+    if [ -n "$others" ]; then
+        say "The application $key stays, since others use it:" "$others"
+        own=$(graph_get "$trust" "value[?name=='metering-$name'].id")
+        [ -z "$own" ] || graph delete "$trust/$own" --output none
+        return
+    fi
     graph delete "applications/$object" --output none
     graph delete "directory/deletedItems/$object" --output none
 }

@@ -142,6 +142,20 @@ def delete_by_hand(cloud: Cloud) -> None:
     cloud.answer("group delete", {"--name": [GROUP], "--yes": []}, {})
 
 
+def test_an_application_that_another_deployment_took_over_outlives_this_one(azure: Shell) -> None:
+    assert azure.run(*FRESH).returncode == 0
+    marketplace = str(parameter(azure, "marketplaceClientId"))
+    application = azure.desk.cloud.graph.known_application(marketplace)
+    application["federated"]["metering-moved"] = {"subject": "of-the-other-deployment"}
+    done = azure.run(*AGAIN, "--destroy")
+    assert done.returncode == 0, done.stderr
+    assert "stays, since others use it: metering-moved" in done.stderr
+    assert azure.desk.cloud.graph.trusted_by(marketplace) == {"of-the-other-deployment"}
+    assert len(azure.desk.cloud.graph.applications) == 1
+    assert azure.run(*AGAIN, "--destroy").returncode == 0
+    assert len(azure.desk.cloud.graph.applications) == 1
+
+
 def test_two_deployments_do_not_share_a_group(azure: Shell) -> None:
     assert azure.run(*FRESH).returncode == 0
     before = azure.desk.cloud.groups[GROUP].parameters

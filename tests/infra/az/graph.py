@@ -19,6 +19,7 @@ AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 ADMIN = "Billing.Admin"
 
 _KEYED = re.compile(r"(applications|servicePrincipals)\((\w+)='([^']+)'\)")
+_CREDENTIALS = re.compile(r"applications/([\w-]+)/federatedIdentityCredentials")
 _FEDERATED = re.compile(r"applications/([\w-]+)/federatedIdentityCredentials\(name='([^']+)'\)")
 
 
@@ -55,16 +56,24 @@ class Graph:
             return self._keyed(method, found[1], found[2], found[3], body, upsert=upsert)
         if (found := _FEDERATED.fullmatch(path)) and method == "patch":
             return self._trust(found[1], found[2], body)
-        if path == "me":
-            return {"id": CALLER}
         if path.startswith(f"users/{CALLER}/appRoleAssignments"):
             return self._assign(method, path, body)
-        if method == "get" and (found := re.fullmatch(r".*\$filter=uniqueName eq '(.+)'", path)):
-            hits = [a for a in self.applications.values() if a.get("uniqueName") == found[1]]
-            return {"value": [{"id": app["id"]} for app in hits]}
+        if method == "get":
+            return self._found(path)
         if method == "delete":
             return self._delete(path)
         raise GraphFault(f"Not Found: {method} {path}")
+
+    def _found(self, path: str) -> Json:
+        if path == "me":
+            return {"id": CALLER}
+        if found := _CREDENTIALS.fullmatch(path):
+            held = self.applications[found[1]]["federated"]
+            return {"value": [{"name": name, "id": f"of-{name}"} for name in held]}
+        if found := re.fullmatch(r"applications\?\$filter=uniqueName eq '(.+)'", path):
+            hits = [a for a in self.applications.values() if a.get("uniqueName") == found[1]]
+            return {"value": [{"id": app["id"]} for app in hits]}
+        raise GraphFault(f"Not Found: {path}")
 
     def known_application(self, app_id: str) -> dict[str, Json]:
         """An application by its client id."""
@@ -164,6 +173,9 @@ class Graph:
 
     def _delete(self, path: str) -> None:
         folder, _, object_id = path.rpartition("/")
+        if (found := _CREDENTIALS.fullmatch(folder)) and found[1] in self.applications:
+            del self.applications[found[1]]["federated"][object_id.removeprefix("of-")]
+            return
         if folder == "applications" and object_id in self.applications:
             app = self.applications.pop(object_id)
             self.principals.pop(app["appId"], None)
