@@ -543,7 +543,8 @@ class ParkingLimits:
     ``events_of_strangers`` events of such codes, of each shard: room for a publisher that sends
     before it creates thousands of accounts, and an end for one that invents codes, whose events
     the hourly run then finds within a minute and never reads. Accounts that exist are made by
-    people, so only the first limit is theirs. A shard keeps the last two to some seconds' input.
+    people, so only the first limit is theirs. It is exact; the other two may be passed by what
+    comes within half a minute.
     """
 
     per_account: int = 10_000

@@ -46,6 +46,10 @@ MAX_MEMORY = 256 * 1024 * 1024
 """Bytes that all lanes together may remember, about; beyond it those unused for longest go."""
 
 CONFLICTS_BEFORE_LOOKING = 3
+FEW = 10
+"""Entries of a transaction that are all looked up at its first conflict: where one was delivered
+again the others mostly were, and so many reads cost less than the next transaction."""
+
 UNANSWERED_BEFORE_GIVING_UP = 3
 FRUITLESS_BEFORE_GIVING_UP = 3
 """Conflicts in a row that decide no event: storage contradicts itself, and may go on doing so."""
@@ -240,7 +244,8 @@ class Lane:
                 tries.most = min(2 * tries.most, MAX_ENTITIES)
             case EventExists(index):
                 tries.conflicts += 1
-                all_of_them = tries.conflicts >= CONFLICTS_BEFORE_LOOKING
+                few = len(plan.entries) <= FEW
+                all_of_them = few or tries.conflicts >= CONFLICTS_BEFORE_LOOKING
                 self._look_up(plan.entries if all_of_them else [plan.entries[index]])
             case PartialMoved():
                 self._start_over()

@@ -81,20 +81,20 @@ def _request(table_url: str, partition: str, operation: Operation) -> str:
             return f"POST {table_url}{_HEADERS}\r\n{entity}\r\n"
         case Put(row, properties):
             entity = _entity(partition, row, properties)
-            return f"PUT {_address(table_url, partition, row)}{_HEADERS}\r\n{entity}\r\n"
+            return f"PUT {row_address(table_url, partition, row)}{_HEADERS}\r\n{entity}\r\n"
         case Replace(row, properties, etag):
             entity = _entity(partition, row, properties)
-            address = _address(table_url, partition, row)
+            address = row_address(table_url, partition, row)
             return f"PUT {address}{_HEADERS}If-Match: {etag or '*'}\r\n\r\n{entity}\r\n"
         case Delete(row, etag):
-            address = _address(table_url, partition, row)
+            address = row_address(table_url, partition, row)
             return f"DELETE {address}{_HEADERS}If-Match: {etag or '*'}\r\n\r\n\r\n"
         case _:
             assert_never(operation)
 
 
-def _address(table_url: str, partition: str, row: str) -> str:
-    """A row's URL; quotes inside keys are doubled, as OData has it."""
+def row_address(table_url: str, partition: str, row: str) -> str:
+    """A row's address in the table at ``table_url``; quotes in keys are doubled, as OData says."""
     keys = f"PartitionKey='{_literal(partition)}',RowKey='{_literal(row)}'"
     return f"{table_url}({keys})"
 

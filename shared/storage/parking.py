@@ -113,10 +113,10 @@ class TableParking:
         for _ in range(TRIES):
             number = self._number(account)
             room, reason = self._room(account, number, stranger)
-            if room < len(creates):
+            if room < len(creates) and number.events:
                 creates = self._without_present(partition, creates, answers)
-                answers |= dict.fromkeys((create.row for create in creates[room:]), reason)
-                creates = creates[:room]
+            answers |= dict.fromkeys((create.row for create in creates[room:]), reason)
+            creates = creates[:room]
             if not creates:
                 return answers
             write = _write_number(account, number, len(creates), stranger)
@@ -134,10 +134,10 @@ class TableParking:
         self, partition: str, creates: Sequence[Create], answers: dict[str, ParkAnswer]
     ) -> Sequence[Create]:
         """Those that are not parked yet; tells ``answers`` of the others."""
-        for create in creates:
-            row = self._table.get(partition, create.row, ["hash"])
-            if row is not None:
-                answers[create.row] = KeptBefore(text_of(row.properties, "hash"))
+        rows = [create.row for create in creates]
+        for row, found in zip(rows, self._table.texts(partition, rows, "hash"), strict=True):
+            if found is not None:
+                answers[row] = KeptBefore(found)
         return [create for create in creates if create.row not in answers]
 
     def _drop(self, account: AccountCode, rows: Sequence[str]) -> None:
@@ -153,8 +153,8 @@ class TableParking:
                     self._strangers.pop(partition, None)
                     return
                 case clash if clash.index > 0:
-                    found = (self._table.get(partition, row, ["RowKey"]) for row in rows)
-                    rows = [row.key for row in found if row is not None]
+                    found = self._table.texts(partition, rows, "hash")
+                    rows = [row for row, hash_ in zip(rows, found, strict=True) if hash_]
                 case _:
                     pass
         raise Unavailable(f"the parked events of {account} keep changing")

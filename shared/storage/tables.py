@@ -20,7 +20,15 @@ from shared.storage.batch_wire import Failed, Succeeded
 from shared.storage.clock import StorageClock
 from shared.storage.faults import BEING_DELETED, code_of, error_of, translated
 from shared.storage.keys import RowRange, illegal_characters
-from shared.storage.lean import CONNECT_SECONDS, READ_SECONDS, Bearer, LeanTransactions, SharedKey
+from shared.storage.lean import (
+    CONNECT_SECONDS,
+    READ_SECONDS,
+    Bearer,
+    Lean,
+    LeanTransactions,
+    SharedKey,
+)
+from shared.storage.lean_reads import LeanReads
 from shared.storage.limits import (
     Property,
     check_comparisons,
@@ -74,14 +82,26 @@ def _row(entity: TableEntity) -> Row:
 class Table:
     """One table. Reading one that is missing finds nothing; writing makes it."""
 
-    def __init__(self, client: TableClient, sender: LeanTransactions, known: set[str]) -> None:
+    def __init__(
+        self,
+        client: TableClient,
+        sender: LeanTransactions,
+        reader: LeanReads,
+        known: set[str],
+    ) -> None:
         self._client = client
         self._sender = sender
+        self._reader = reader
         self._known = known
 
     def get(self, partition: str, row: str, select: list[str] | None = None) -> Row | None:
         """One row, or ``None``."""
         return self._get(partition, row, select, READ_OPTIONS)
+
+    def texts(self, partition: str, rows: Sequence[str], name: str) -> list[str | None]:
+        """The text ``name`` of each row, ``None`` for a row that is not there; looked up at the
+        same time, and at a fraction of what ``get`` costs."""
+        return self._reader.texts(self._client.table_name, partition, rows, name)
 
     def get_dated(self, partition: str, row: str) -> tuple[Row | None, str | None]:
         """One row or ``None``, and the ``Date`` of the very answer that said so."""
@@ -241,12 +261,14 @@ class Tables:
     def __init__(
         self,
         service: TableServiceClient,
-        sender: LeanTransactions,
+        lean: Lean,
         clock: StorageClock,
         prefix: str = "",
     ) -> None:
         self._service = service
-        self._sender = sender
+        self._lean = lean
+        self._sender = LeanTransactions(lean)
+        self._reader = LeanReads(lean)
         self._prefix = prefix
         self._known: set[str] = set()
         self._tables: dict[str, Table] = {}
@@ -257,7 +279,7 @@ class Tables:
         table = self._tables.get(name)
         if table is None:
             client = self._service.get_table_client(self._prefix + name)
-            table = self._tables[name] = Table(client, self._sender, self._known)
+            table = self._tables[name] = Table(client, self._sender, self._reader, self._known)
         return table
 
     def names(self, beginning: str) -> list[str]:
@@ -275,7 +297,8 @@ class Tables:
     def close(self) -> None:
         """Close the connections."""
         self._service.close()
-        self._sender.close()
+        self._reader.close()
+        self._lean.close()
 
 
 def open_tables(
@@ -300,7 +323,7 @@ def open_tables(
     else:
         service = TableServiceClient(settings.tables_endpoint, credential=credential, **options)
     signer = _signer(service.credential)
-    return Tables(service, LeanTransactions(service.url, signer, clock, CONNECTIONS), clock, prefix)
+    return Tables(service, Lean(service.url, signer, clock, CONNECTIONS), clock, prefix)
 
 
 def _signer(credential: object) -> SharedKey | Bearer:

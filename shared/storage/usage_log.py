@@ -58,11 +58,8 @@ class TableUsageLog:
         self, day: date, shard: Shard, events: Sequence[tuple[AccountCode, EventKey]]
     ) -> list[str | None]:
         table, partition = self._day(day), keys.partition(shard)
-        hashes: list[str | None] = []
-        for account, key in events:
-            row = table.get(partition, keys.event_row(account, key), ["hash"])
-            hashes.append(None if row is None else text_of(row.properties, "hash"))
-        return hashes
+        rows = [keys.event_row(account, key) for account, key in events]
+        return table.texts(partition, rows, "hash")
 
     def days(self) -> set[date]:
         found = map(keys.day_of_table, self._tables.names(keys.USAGE_PREFIX))

@@ -50,6 +50,7 @@ class Options:
 
     rounds: int
     events: int
+    redelivered: int
     accounts: int
     clients: int
     large: int
@@ -58,10 +59,14 @@ class Options:
 
 @dataclass(slots=True)
 class Series:
-    """One way of writing: what it does, and what its rounds have shown."""
+    """One way of writing: what it does, and what its rounds have shown.
+
+    ``prepare`` makes ready to write so many events; what it returns writes them and gives the
+    seconds that took.
+    """
 
     name: str
-    run: Callable[[int], float]
+    prepare: Callable[[int], Callable[[], float]]
     events: int
     rates: list[float] = field(default_factory=list)
     cpu: dict[str, float] = field(default_factory=dict)
@@ -72,9 +77,10 @@ class Series:
         return statistics.median(self.rates)
 
     def measure(self, cpu: Cpu) -> None:
-        """One round. ``run`` gives the seconds that so many events took."""
+        """One round."""
+        run = self.prepare(self.events)
         before = cpu.read()
-        self.rates.append(self.events / self.run(self.events))
+        self.rates.append(self.events / run())
         for name, used in cpu.read().items():
             self.cpu[name] = self.cpu.get(name, 0.0) + used - before[name]
 
@@ -126,8 +132,8 @@ class Raw:
         shards = sorted({shard_of(AccountCode(account)) for account in events.accounts})
         self._partitions = itertools.cycle(map(partition, shards))
 
-    def bare(self, events: int) -> float:
-        """By the product's own client: seconds from operations to rows in a new table."""
+    def bare(self, events: int) -> Callable[[], float]:
+        """By the product's own client: from operations to rows in a new table."""
         table = self._tables.table(f"Bare{next(self._numbers)}")
         table.make()
 
@@ -135,10 +141,11 @@ class Raw:
             if not isinstance(table.transact(*item), Done):
                 raise TypeError("a raw row was there already")
 
-        return drain(self._transactions(events), write, self._threads)
+        work = self._transactions(events)
+        return lambda: drain(work, write, self._threads)
 
-    def sdk(self, events: int) -> float:
-        """By the SDK: seconds from entities to rows in a new table."""
+    def sdk(self, events: int) -> Callable[[], float]:
+        """By the SDK: from entities to rows in a new table."""
         table = self._service.create_table(f"Sdk{next(self._numbers)}")
         work = [
             [
@@ -151,7 +158,7 @@ class Raw:
         def write(operations: list[tuple[str, dict[str, Any]]]) -> None:
             table.submit_transaction(operations)
 
-        return drain(work, write, self._threads)
+        return lambda: drain(work, write, self._threads)
 
     def _transactions(self, events: int) -> list[tuple[str, list[Create]]]:
         taken = (self._events.take(ENTITIES) for _ in range(events // ENTITIES))
@@ -162,18 +169,26 @@ def series(stack: Stack, endpoint: Endpoint, events: Events, options: Options) -
     """The ways of writing, each able to write any number of events."""
     raw = Raw(stack, events, options.threads)
 
-    def over_http(size: int, clients: int) -> Callable[[int], float]:
-        def run(count: int) -> float:
+    def over_http(size: int, clients: int) -> Callable[[int], Callable[[], float]]:
+        def prepare(count: int) -> Callable[[], float]:
             new_day(endpoint, events)
-            return drain(events.bodies(count, size), endpoint.post, clients)
+            bodies = events.bodies(count, size)
+            return lambda: drain(bodies, endpoint.post, clients)
 
-        return run
+        return prepare
+
+    def again(count: int) -> Callable[[], float]:
+        new_day(endpoint, events)
+        bodies = events.bodies(count, 100)
+        drain(bodies, endpoint.post, options.clients)
+        return lambda: drain(bodies, endpoint.post_again, options.clients)
 
     return [
         Series("http 100", over_http(100, options.clients), options.events),
         Series("sdk", raw.sdk, options.events),
         Series("http 1000", over_http(1_000, options.large), options.events),
         Series("bare", raw.bare, options.events),
+        Series("again 100", again, options.redelivered),
     ]
 
 
@@ -247,7 +262,7 @@ def bench(options: Options) -> bool:
         measured = series(stack, endpoint, events, options)
         cpu = processes_of(processes)
         for one in measured:
-            one.run(1_000)
+            one.prepare(1_000)()
         for number in range(options.rounds):
             for one in measured[number % 2 :] + measured[: number % 2]:
                 one.measure(cpu)
@@ -268,11 +283,13 @@ def parse(arguments: Sequence[str]) -> Options:
     parser = argparse.ArgumentParser(
         prog="./dev bench ingest",
         description="Measure events a second in turn: over HTTP through the whole product with "
-        "100 and with 1,000 events a request; rows of the same events written in transactions "
-        "of 100 by the Azure SDK, and by this product's own client, with nothing around them.",
+        "100 and with 1,000 events a request, and with 100 that are stored already; rows of new "
+        "events written in transactions of 100 by the Azure SDK, and by this product's own "
+        "client, with nothing around them.",
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--events", type=int, default=5_000, help="of a round, by thousands")
+    parser.add_argument("--redelivered", type=int, default=2_000, help="events sent once more")
     parser.add_argument("--accounts", type=int, default=20, help="that share the events evenly")
     parser.add_argument("--clients", type=int, default=16, help="that send 100 events a request")
     parser.add_argument("--large", type=int, default=8, help="clients that send 1,000 a request")

@@ -23,7 +23,7 @@ from shared.ports import (
     PartialMoved,
     UsageBatch,
 )
-from shared.services.usage_writer import Entry, Lane, Request, Stored, UsageWriter
+from shared.services.usage_writer import FEW, Entry, Lane, Request, Stored, UsageWriter
 from shared.threads import ThreadTasks
 from tests.fakes.tasks import FakeTasks
 from tests.fakes.usage_log import FakeUsageLog
@@ -112,6 +112,16 @@ def test_a_full_redelivery_looks_up_what_three_conflicts_do_not_name() -> None:
     assert world.journal.count("log.append") <= 4
     reads = [c.arguments[2] for c in world.journal.calls if c.name == "log.payload_hashes"]
     assert sum(len(read) for read in reads if isinstance(read, list)) == 99
+    world.check()
+
+
+def test_a_redelivery_of_few_takes_one_transaction() -> None:
+    world = World()
+    events = [world.event("acme") for _ in range(FEW)]
+    store(world, *events)
+    world.journal.forget()
+    assert store(world, *events) == [Stored.SAME] * FEW
+    assert world.journal.counts() == {"log.append": 1, "log.payload_hashes": 1}
     world.check()
 
 

@@ -14,10 +14,12 @@ from shared.config import Settings
 class Stub:
     """What to answer; a status of 0 means to hang up. ``requests`` are methods and paths.
 
-    ``making`` is the status for making a table, without a body, unless it is like all others.
+    ``statuses`` are those of the first answers. ``making`` is the status for making a table,
+    without a body, unless it is like all others.
     """
 
     status: int = 200
+    statuses: list[int] = field(default_factory=list)
     making: int | None = None
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -45,10 +47,14 @@ def answering(stub: Stub) -> Iterator[Stub]:
             self._answer()
 
         def do_GET(self) -> None:
+            stub.last_authorization = self.headers.get("Authorization", "")
             self._answer()
 
         def _answer(self) -> None:
             stub.requests.append(f"{self.command} {self.path}")
+            if stub.statuses:
+                self._say(stub.statuses.pop(0), stub.headers, stub.body)
+                return
             if stub.status == 0:
                 self.close_connection = True
                 return

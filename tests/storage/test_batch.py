@@ -5,6 +5,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -17,7 +18,7 @@ from local.azurite.process import ACCOUNT
 from shared.domain.errors import MeteringError, Rejected, TooLarge, Unavailable
 from shared.storage.batch_wire import Failed, Garbled, Succeeded, batch_body, read_answer
 from shared.storage.clock import StorageClock
-from shared.storage.lean import SCOPE, Bearer, LeanTransactions
+from shared.storage.lean import SCOPE, Bearer, Lean, LeanTransactions
 from shared.storage.limits import Property
 from shared.storage.operations import Create, Delete, Operation, Put, Replace
 from tests.storage.stub import Stub, answering
@@ -106,8 +107,11 @@ def sent_by_the_sdk(stub: Stub) -> list[Sent]:
     return requests_in(stub.last_type, stub.last_body)
 
 
-def transactions(stub: Stub, clock: StorageClock, bearer: Bearer) -> LeanTransactions:
-    return LeanTransactions(f"http://127.0.0.1:{stub.port}/{ACCOUNT}", bearer, clock, 1)
+@contextmanager
+def transactions(stub: Stub, clock: StorageClock, bearer: Bearer) -> Iterator[LeanTransactions]:
+    lean = Lean(f"http://127.0.0.1:{stub.port}/{ACCOUNT}", bearer, clock, 1)
+    yield LeanTransactions(lean)
+    lean.close()
 
 
 class Tokens:
@@ -126,10 +130,8 @@ class Tokens:
 
 def test_the_request_is_that_of_the_sdk(stub: Stub) -> None:
     expected = sent_by_the_sdk(stub)
-    lean = transactions(stub, StorageClock(), Bearer(Tokens()))
-    with pytest.raises(Rejected):
+    with transactions(stub, StorageClock(), Bearer(Tokens())) as lean, pytest.raises(Rejected):
         lean.send("Things", "p'q", OPERATIONS)
-    lean.close()
     assert requests_in(stub.last_type, stub.last_body) == expected
     assert len(expected) == len(OPERATIONS)
 
@@ -137,10 +139,8 @@ def test_the_request_is_that_of_the_sdk(stub: Stub) -> None:
 def test_a_token_is_sent_and_the_answer_s_date_observed(stub: Stub) -> None:
     tokens, clock = Tokens(), StorageClock()
     stub.headers = {"Date": "Sun, 22 Nov 2020 11:50:00 GMT"}
-    lean = transactions(stub, clock, Bearer(tokens))
-    with pytest.raises(Unavailable):
+    with transactions(stub, clock, Bearer(tokens)) as lean, pytest.raises(Unavailable):
         lean.send("Things", "p", OPERATIONS)
-    lean.close()
     assert stub.last_authorization == "Bearer secret"
     assert tokens.scopes == [SCOPE]
     assert clock.now().year == 2020
@@ -149,15 +149,14 @@ def test_a_token_is_sent_and_the_answer_s_date_observed(stub: Stub) -> None:
 def test_without_a_token_nothing_is_sent(stub: Stub) -> None:
     tokens = Tokens()
     tokens.broken = True
-    lean = transactions(stub, StorageClock(), Bearer(tokens))
-    with pytest.raises(MeteringError):
+    with transactions(stub, StorageClock(), Bearer(tokens)) as lean, pytest.raises(MeteringError):
         lean.send("Things", "p", OPERATIONS)
     assert stub.requests == []
 
 
 def test_what_is_too_large_is_not_sent(stub: Stub) -> None:
-    lean = transactions(stub, StorageClock(), Bearer(Tokens()))
-    with pytest.raises(TooLarge):
+    bearer = Bearer(Tokens())
+    with transactions(stub, StorageClock(), bearer) as lean, pytest.raises(TooLarge):
         lean.send("Things", "p", [Put(f"{n}", {"data": b"x" * 60_000}) for n in range(60)])
     assert stub.requests == []
 
