@@ -1,15 +1,20 @@
 """The part of the Kusto query language that alerts and the workbook use, run over rows."""
 
 import json
-import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-type Value = Any
-"""A value of Kusto: null is ``None``, dynamic is what JSON parses to."""
+from tests.infra.kql_functions import (
+    AGGREGATES,
+    COMPARISONS,
+    FUNCTIONS,
+    LISTS,
+    NotKusto,
+    Value,
+)
 
 type Row = dict[str, Value]
 type Tables = Mapping[str, Sequence[Row]]
@@ -24,10 +29,6 @@ _TOKEN = re.compile(
     r"""|(?P<sign>[=!<>]=|[|()\[\],;=<>/]))"""
 )
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-class NotKusto(Exception):
-    """A query that Kusto would refuse, or that this part of the language does not have."""
 
 
 def query(text: str, tables: Tables, now: datetime) -> list[Row]:
@@ -188,13 +189,13 @@ class _Query:
         while not self._take(")"):
             arguments.append(self._expression())
             self._take(",")
-        if function not in _AGGREGATES:
+        if function not in AGGREGATES:
             raise NotKusto(f"no such aggregate: {function}")
         divisor = self._left.pop(0).value if self._take("/") else None
 
         def over(rows: Sequence[Row]) -> Value:
             columns = [[argument(row) for row in rows] for argument in arguments]
-            found = _AGGREGATES[function](rows, *columns)
+            found = AGGREGATES[function](rows, *columns)
             return found if divisor is None else found / divisor
 
         return over
@@ -213,12 +214,12 @@ class _Query:
 
     def _comparison(self) -> Expression:
         left = self._primary()
-        for sign, compare in _COMPARISONS.items():
+        for sign, compare in COMPARISONS.items():
             if self._take(sign):
                 return _compared(compare, left, self._primary())
         for word in ("in", "has_any"):
             if self._take(word):
-                return _compared(_LISTS[word], left, self._list())
+                return _compared(LISTS[word], left, self._list())
         return left
 
     def _list(self) -> Expression:
@@ -261,9 +262,9 @@ class _Query:
             self._take(",")
         if function == "ago":
             return lambda row: self._now - arguments[0](row)
-        if function not in _FUNCTIONS:
+        if function not in FUNCTIONS:
             raise NotKusto(f"no such function: {function}")
-        compute = _FUNCTIONS[function]
+        compute = FUNCTIONS[function]
         return lambda row: compute(*(argument(row) for argument in arguments))
 
 
@@ -297,73 +298,3 @@ def _compared(
         return one is not None and other is not None and compare(one, other)
 
     return holds
-
-
-def _has(text: str, term: str) -> bool:
-    """Whole terms, in any case: what stands before and after is no letter and no digit."""
-    edges = [r"(?<![A-Za-z0-9])" * term[:1].isalnum(), r"(?![A-Za-z0-9])" * term[-1:].isalnum()]
-    return re.search(re.escape(term).join(edges), text, re.IGNORECASE) is not None
-
-
-def _extract(pattern: str, group: int, text: str) -> str | None:
-    """RE2, which has neither looking around nor backward references."""
-    if re.search(r"\(\?<?[=!]|\\[1-9]", pattern):
-        raise NotKusto(f"not in RE2: {pattern}")
-    found = re.search(pattern, text)
-    return found[group] if found else None
-
-
-def _number(kind: Callable[[str], Value]) -> Callable[[Value], Value]:
-    def convert(value: Value) -> Value:
-        try:
-            return None if value is None else kind(value)
-        except ValueError:
-            return None
-
-    return convert
-
-
-def _bin(moment: datetime, width: timedelta) -> datetime:
-    start = datetime(1, 1, 1, tzinfo=UTC)
-    return start + (moment - start) // width * width
-
-
-def _percentile(values: Iterable[float], percents: Sequence[int]) -> float:
-    ordered = sorted(values)
-    return ordered[math.ceil(percents[0] / 100 * len(ordered)) - 1]
-
-
-_COMPARISONS: Mapping[str, Callable[[Value, Value], bool]] = {
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    ">=": lambda a, b: a >= b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    "<": lambda a, b: a < b,
-    "startswith": lambda a, b: a.lower().startswith(b.lower()),
-    "has": _has,
-}
-_LISTS: Mapping[str, Callable[[Value, Value], bool]] = {
-    "in": lambda value, values: value in values,
-    "has_any": lambda text, terms: any(_has(text, term) for term in terms),
-}
-_FUNCTIONS: Mapping[str, Callable[..., Value]] = {
-    "bag_keys": lambda bag: list(bag or {}),
-    "bin": _bin,
-    "extract": _extract,
-    "isnull": lambda value: value is None,
-    "parse_json": lambda text: json.loads(text) if text else None,
-    "isnotempty": lambda value: value not in {None, ""},
-    "strcat": lambda *parts: "".join(part or "" for part in parts),
-    "tostring": lambda value: "" if value is None else str(value),
-    "todouble": _number(float),
-    "toint": _number(int),
-}
-_AGGREGATES: Mapping[str, Callable[..., Value]] = {
-    "count": len,
-    "countif": lambda _, found: sum(value is True for value in found),
-    "dcount": lambda _, values: len(set(values)),
-    "max": lambda _, values: max((v for v in values if v is not None), default=None),
-    "percentile": lambda _, values, percents: _percentile(values, percents),
-    "sum": lambda _, values: sum(v for v in values if v is not None),
-}

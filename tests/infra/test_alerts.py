@@ -28,7 +28,8 @@ from shared.services.audit import AuditReport
 from shared.services.daily import DailyReport
 from shared.services.reconcile_subscriptions import Reconciled
 from shared.services.run_report import RunReport
-from tests.infra.kql import NotKusto, Row, query
+from tests.infra.kql import Row, query
+from tests.infra.kql_functions import NotKusto
 
 MODULES = Path(__file__).parents[2] / "infra" / "bicep" / "modules"
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -297,6 +298,17 @@ def test_the_workbook_shows_what_was_logged(lines: Lines, title: str) -> None:
     rows = query(workbook()[title], {"AppTraces": lines.rows, "AppRequests": requests}, NOW)
     assert rows
     assert SHOWN[title] in [tuple(row.values()) for row in rows]
+
+
+def test_nothing_that_alerts_count_is_sampled_or_left_out() -> None:
+    """AppRequests, AppExceptions and AppTraces are what telemetry of these types becomes."""
+    logging_ = json.loads((MODULES.parents[2] / "host.json").read_text())["logging"]
+    kept = logging_["applicationInsights"]["samplingSettings"]["excludedTypes"].split(";")
+    used = {f"App{name}s" for name in kept}
+    asked = set(re.findall(r"\bApp[A-Z]\w+", " ".join(rule.query for rule in RULES)))
+    assert asked == used
+    assert logging_["logLevel"]["default"] == "Information"
+    assert logging_["logLevel"]["Host.Results"] == "Information"
 
 
 AGE = timedelta(hours=9)

@@ -1,5 +1,6 @@
 """The package that Azure gets: what is in it, and that the runtime finds every function."""
 
+import ast
 import hashlib
 import json
 import os
@@ -158,6 +159,38 @@ def test_the_same_sources_make_the_same_package(tmp_path: Path) -> None:
     names = package(tmp_path / "one.zip")
     assert names == package(tmp_path / "two.zip")
     assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+
+
+IN_CLOUD_SHELL = [
+    *(ROOT / "infra").glob("*.py"),
+    *(ROOT / "infra" / "steps").glob("*.py"),
+    *(ROOT / "local" / "tables").glob("*.py"),
+]
+
+
+@pytest.mark.parametrize("file", IN_CLOUD_SHELL, ids=lambda file: file.stem)
+def test_what_runs_in_cloud_shell_needs_no_newer_python_than_the_script_asks_for(
+    file: Path,
+) -> None:
+    script = (ROOT / "infra" / "steps" / "prerequisites.sh").read_text()
+    assert "sys.version_info < (3, 11)" in script
+    tree = ast.parse(file.read_text(), feature_version=(3, 11))
+    inside = [node for function in ast.walk(tree) for node in _lazy(function)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom) and node not in inside:
+            for name in _imported(node):
+                root = name.partition(".")[0]
+                assert root in sys.stdlib_module_names or name.startswith("local.tables"), name
+
+
+def _lazy(node: ast.AST) -> list[ast.AST]:
+    return list(ast.walk(node)) if isinstance(node, ast.FunctionDef) else []
+
+
+def _imported(node: ast.Import | ast.ImportFrom) -> list[str]:
+    if isinstance(node, ast.ImportFrom):
+        return [node.module or ""]
+    return [alias.name for alias in node.names]
 
 
 FOLDERS = """\
