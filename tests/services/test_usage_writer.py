@@ -322,9 +322,9 @@ def test_a_lookup_that_fails_is_not_decided() -> None:
     event = world.event("acme")
     store(world, event)
     world.journal.before("log.payload_hashes", lost)
-    made = entries([event, world.event("acme")])
+    made = entries([event, *(world.event("acme") for _ in range(FEW))])
     world.process.writer.store(made)
-    assert [entry.stored for _, entry in made] == [None, Stored.NEW]
+    assert [entry.stored for _, entry in made] == [None, *[Stored.NEW] * FEW]
     assert isinstance(made[0][1].failure, Unavailable)
     world.check()
 
