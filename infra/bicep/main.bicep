@@ -119,6 +119,9 @@ param unsentAlertHours int = 6
 @minValue(0)
 param monthlyBudget int = 0
 
+@description('Optional. When the budget began, once there is one: Azure lets nobody change it. Empty for a new one.')
+param budgetStart string = ''
+
 @description('Optional. Days that logs are kept.')
 @minValue(30)
 @maxValue(730)
@@ -285,6 +288,7 @@ module budget 'modules/budget.bicep' = if (monthlyBudget > 0 && !empty(alertEmai
     name: name
     amount: monthlyBudget
     email: alertEmail
+    startDate: budgetStart
   }
 }
 

@@ -15,4 +15,5 @@ param marketplaceCertificate = readEnvironmentVariable('METERING_MARKETPLACE_CER
 param storageSku = readEnvironmentVariable('METERING_STORAGE_SKU', '') == 'Standard_LRS' ? 'Standard_LRS' : 'Standard_ZRS'
 param operatorPrincipalIds = empty(operators) ? [] : split(operators, ',')
 param alertEmail = readEnvironmentVariable('METERING_ALERT_EMAIL', '')
+param budgetStart = readEnvironmentVariable('METERING_BUDGET_START', '')
 param forwardSecret = readEnvironmentVariable('METERING_FORWARD_SECRET', '')

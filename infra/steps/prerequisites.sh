@@ -55,7 +55,7 @@ check_account() {
 # What an earlier run of this deployment was given, and what it made; options of this run come first.
 recall() {
     local found fields exists
-    proof=federated storage_sku=''
+    proof=federated storage_sku='' budget_start=''
     app_name='' app_url='' tables_endpoint='' storage_account='' api_app='' group_exists=''
     exists=$(az_value group exists --name "$group")
     [ "$exists" = true ] || return 0
@@ -70,6 +70,15 @@ recall() {
         --query "[?tags.deployment=='$name'].[name, primaryEndpoints.table][]")
     mapfile -t fields <<<"$found"
     storage_account=${fields[0]:-} tables_endpoint=${fields[1]:-}
+    recall_budget
+}
+
+# A budget is refused unless it begins when it began.
+recall_budget() {
+    budget_start=$(quiet_az rest --method get --output tsv \
+        --query "value[?name=='$name-budget'].properties.timePeriod.startDate" --url \
+        "https://management.azure.com/subscriptions/$subscription/resourceGroups/$group/providers/Microsoft.Consumption/budgets?api-version=2023-11-01" \
+        2>/dev/null) || budget_start=''
 }
 
 # They are kept with the deployment, also when it failed; secret ones are not.

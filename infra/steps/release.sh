@@ -10,7 +10,7 @@ template() {
         METERING_MARKETPLACE_PROOF=$proof \
         METERING_MARKETPLACE_CERTIFICATE=$([ -z "$certificate" ] || cat "$certificate") \
         METERING_OPERATORS=${caller:-} METERING_ALERT_EMAIL=$alert_email \
-        METERING_STORAGE_SKU=$storage_sku \
+        METERING_STORAGE_SKU=$storage_sku METERING_BUDGET_START=$budget_start \
         quiet_az deployment group "$action" --resource-group "$group" --name metering \
         --parameters "$parameters" "$@"
 }

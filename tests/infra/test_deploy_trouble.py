@@ -156,6 +156,15 @@ def test_an_application_that_another_deployment_took_over_outlives_this_one(azur
     assert len(azure.desk.cloud.graph.applications) == 1
 
 
+def test_a_budget_keeps_the_month_in_which_it_began(azure: Shell) -> None:
+    assert azure.run(*FRESH).returncode == 0
+    assert parameter(azure, "budgetStart") == ""
+    azure.desk.cloud.groups[GROUP].budget = "2026-08-01T00:00:00Z"
+    done = azure.run(*AGAIN)
+    assert done.returncode == 0, done.stderr
+    assert parameter(azure, "budgetStart") == "2026-08-01T00:00:00Z"
+
+
 def test_two_deployments_do_not_share_a_group(azure: Shell) -> None:
     assert azure.run(*FRESH).returncode == 0
     before = azure.desk.cloud.groups[GROUP].parameters

@@ -282,9 +282,9 @@ def test_the_workflow_is_well_formed_and_sets_what_the_parameter_file_reads() ->
     assert set(deploy["needs"]) == {"code", "template"}
     assert deploy["permissions"] == {"contents": "read", "id-token": "write"}
     read = set(re.findall(r"'(METERING_\w+)'", (BICEP / "main.bicepparam").read_text()))
-    assert read - {"METERING_MARKETPLACE_CERTIFICATE", *OF_THE_OPERATOR} == {
-        name for name in deploy["env"] if name.startswith("METERING_")
-    }
+    assert "METERING_BUDGET_START=$start" in str(deploy["steps"])
+    elsewhere = {"METERING_BUDGET_START", "METERING_MARKETPLACE_CERTIFICATE", *OF_THE_OPERATOR}
+    assert read - elsewhere == {name for name in deploy["env"] if name.startswith("METERING_")}
     for job in workflow["jobs"].values():
         for step in job["steps"]:
             if run := step.get("run"):
@@ -308,6 +308,6 @@ def test_the_workflow_calls_az_with_arguments_that_it_has() -> None:
         for run in runs
         for call in re.findall(r"\baz ([^|;)]+?)(?:\)|\n(?! )|$)", run.replace("\\\n", " "))
     ]
-    assert len(calls) == 7
+    assert len(calls) == 8
     for call in calls:
         split(call)

@@ -10,8 +10,11 @@ param amount int
 @description('Required. Who is told.')
 param email string
 
-@description('Optional. First day of a month.')
-param startDate string = utcNow('yyyy-MM-01')
+@description('Required. When the budget began, which cannot be changed; empty for a new one.')
+param startDate string
+
+@description('Optional. Where a new one begins: with this month.')
+param thisMonth string = utcNow('yyyy-MM-01')
 
 resource budget 'Microsoft.Consumption/budgets@2023-11-01' = {
   name: '${name}-budget'
@@ -19,7 +22,7 @@ resource budget 'Microsoft.Consumption/budgets@2023-11-01' = {
     amount: amount
     category: 'Cost'
     timeGrain: 'Monthly'
-    timePeriod: { startDate: startDate }
+    timePeriod: { startDate: empty(startDate) ? thisMonth : startDate }
     notifications: {
       actual: {
         enabled: true

@@ -41,6 +41,7 @@ class Group:
     logs: bool = False
     lock: bool = False
     at_work: bool = False
+    budget: str = ""
     running: bool = False
     package: list[str] = field(default_factory=list)
 
@@ -267,6 +268,8 @@ class Cloud:
     def _check_names(self, name: str, group: Group, parameters: Mapping[str, Json]) -> None:
         if group.at_work:
             raise Refused("DeploymentActive: the deployment with the same name is not complete")
+        if group.budget and parameters["budgetStart"] != group.budget:
+            raise Refused("Start date of budgets cannot be updated.")
         if parameters["marketplaceProof"] == "certificate" and name in self.deleted_vaults:
             raise Refused("ConflictError: a vault with the same name exists in deleted state")
         if self.deleted_logs.get(name, parameters["location"]) != parameters["location"]:
@@ -290,11 +293,25 @@ class Cloud:
         method, url = given.get("--method", ["get"])[0].lower(), given["--url"][0]
         if url.startswith(GRAPH):
             return self.graph.answer(method, url.removeprefix(GRAPH), given)
+        if url.startswith("https://management.azure.com/"):
+            return self._budgets(method, url)
         path = url.removeprefix(f"https://{HOST}")
         application = given.get("--resource", [""])[0].removeprefix("api://")
         if path == url or not self.graph.may_call(application):
             raise Refused("Unauthorized")
         return self._api(method, path, given)
+
+    def _budgets(self, method: str, url: str) -> Json:
+        pattern = (
+            rf".+/subscriptions/{SUBSCRIPTION}/resourceGroups/([\w.()-]+)/providers"
+            r"/Microsoft\.Consumption/budgets\?api-version=\d{4}-\d\d-\d\d"
+        )
+        found = re.fullmatch(pattern, url)
+        if method != "get" or not found or found[1] not in self.groups:
+            raise Refused(f"Not Found: {method} {url}")
+        start = self.groups[found[1]].budget
+        period = {"timePeriod": {"startDate": start}}
+        return {"value": [{"name": "metering-budget", "properties": period}] if start else []}
 
     def _api(self, method: str, path: str, given: Given) -> Json:
         if self.probe("/api/health") != "200":
@@ -360,5 +377,6 @@ def _parameters(environment: Mapping[str, str]) -> dict[str, Json]:
         "marketplaceProof": "certificate" if certificate else "federated",
         "operatorPrincipalIds": [o for o in text("OPERATORS").split(",") if o],
         "alertEmail": text("ALERT_EMAIL"),
+        "budgetStart": text("BUDGET_START"),
         "storageSku": "Standard_LRS" if text("STORAGE_SKU") == "Standard_LRS" else "Standard_ZRS",
     }
