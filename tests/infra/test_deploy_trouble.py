@@ -165,6 +165,29 @@ def test_a_budget_keeps_the_month_in_which_it_began(azure: Shell) -> None:
     assert parameter(azure, "budgetStart") == "2026-08-01T00:00:00Z"
 
 
+@pytest.mark.parametrize(("typed", "status"), [("y", 0), ("n", 1), ("", 1), ("yes please", 1)])
+def test_at_a_terminal_the_deployment_waits_for_a_yes(
+    azure: Shell, typed: str, status: int
+) -> None:
+    done = azure.run(*FRESH[:-1], typed=typed or " ")
+    assert done.returncode == status, done.stderr
+    assert "Deploy this to metering-rg? [y/N]" in done.stderr
+    assert (azure.desk.cloud.groups[GROUP].parameters is not None) == (status == 0)
+
+
+@pytest.mark.parametrize(("typed", "status"), [(GROUP, 0), ("metering", 1), ("y", 1)])
+def test_at_a_terminal_the_end_waits_for_the_name_of_the_group(
+    azure: Shell, typed: str, status: int
+) -> None:
+    azure.run(*FRESH)
+    done = azure.run("--name", "metering", "--destroy", typed=typed)
+    assert done.returncode == status, done.stderr
+    assert "everything that customers were charged for" in done.stderr
+    assert (GROUP in azure.desk.cloud.groups) == bool(status)
+    if status:
+        assert azure.desk.cloud.groups[GROUP].running
+
+
 def test_two_deployments_do_not_share_a_group(azure: Shell) -> None:
     assert azure.run(*FRESH).returncode == 0
     before = azure.desk.cloud.groups[GROUP].parameters

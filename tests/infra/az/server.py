@@ -146,8 +146,12 @@ class Shell:
     home: Path
     quick: bool = False
 
-    def run(self, *arguments: str, answer: str = "") -> subprocess.CompletedProcess[str]:
-        """Run infra/deploy.sh."""
+    def run(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+        """Run infra/deploy.sh: without a terminal, or at one where somebody types a line."""
+        with _keyboard(typed) as keyboard:
+            return self._run(arguments, keyboard)
+
+    def _run(self, arguments: Sequence[str], keyboard: int) -> subprocess.CompletedProcess[str]:
         python = self.home / "bin" / "python3"
         if not python.exists():
             python.parent.mkdir()
@@ -164,12 +168,27 @@ class Shell:
             [str(ROOT / "infra" / "deploy.sh"), *arguments],
             env=environment,
             cwd=self.home,
-            input=answer,
+            stdin=keyboard,
             capture_output=True,
             text=True,
             timeout=300,
             check=False,
         )
+
+
+@contextmanager
+def _keyboard(typed: str) -> Iterator[int]:
+    """Standard input for a script: a terminal with a line waiting, or nothing."""
+    if not typed:
+        yield subprocess.DEVNULL
+        return
+    here, there = os.openpty()
+    try:
+        os.write(here, f"{typed}\n".encode())
+        yield there
+    finally:
+        os.close(here)
+        os.close(there)
 
 
 @cache
