@@ -138,9 +138,14 @@ def _number(quantity: Decimal) -> str:
 
 
 def _days(period: Period, zone: str) -> str:
-    """First and last day, both included."""
+    """First and last day, both included; what they have in common stands once."""
     first, last = _day(period.start, zone), _day(period.end - timedelta(microseconds=1), zone)
-    return f"{first:%-d %b %Y}" if first == last else f"{first:%-d %b %Y} to {last:%-d %b %Y}"
+    if first == last:
+        return f"{last:%-d %b %Y}"
+    if (first.year, first.month) == (last.year, last.month):
+        return f"{first:%-d} to {last:%-d %b %Y}"
+    shared = f"{first:%-d %b}" if first.year == last.year else f"{first:%-d %b %Y}"
+    return f"{shared} to {last:%-d %b %Y}"
 
 
 def _day(moment: datetime, zone: str) -> date:

@@ -24,7 +24,7 @@ from shared.domain.rating.custom import Custom, CustomInput
 from shared.domain.rating.discount import LineTerms, price_line
 from shared.domain.rating.proration import local_day
 from shared.domain.rating.windows import Window
-from shared.domain.usage.partial import Partial
+from shared.domain.usage.gathered import Gathered
 
 CUSTOM = Custom()
 
@@ -53,7 +53,7 @@ def fault_of_plans(
 
 
 def custom_lines(
-    window: Window, parts: Mapping[SegmentKey, Partial], terms: LineTerms, *, ended: bool
+    window: Window, parts: Mapping[SegmentKey, Gathered], terms: LineTerms, *, ended: bool
 ) -> Iterator[LineItem]:
     """The lines of custom usage in a window, in the order of their units.
 
@@ -87,7 +87,7 @@ def _rate(window: Window, currency: str) -> Decimal:
     )
 
 
-def _usage(partial: Partial, rate: Decimal) -> CustomInput:
+def _usage(partial: Gathered, rate: Decimal) -> CustomInput:
     quantity, amount = partial.fields[QUANTITY], partial.fields[AMOUNT]
     told = partial.fields[DESCRIPTION].first
     if told is None:

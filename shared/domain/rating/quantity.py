@@ -1,6 +1,6 @@
 """Quantities: what a plan's prices are applied to, made of the usage of one span of time."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from functools import lru_cache
 
@@ -26,6 +26,7 @@ from shared.domain.usage.aggregate import aggregate, to_units
 from shared.domain.usage.cell import CellUsage
 from shared.domain.usage.event import DataValue
 from shared.domain.usage.expression import Expression, compile_expression
+from shared.domain.usage.gathered import Gathered
 from shared.domain.usage.partial import Partial, merged
 
 compiled = lru_cache(maxsize=1_024)(compile_expression)
@@ -44,24 +45,24 @@ class Quantities:
     ) -> None:
         self._catalog = catalog
         self._plan = plan
-        found: dict[MeterCode, dict[SegmentKey, list[Partial]]] = {}
+        found: dict[tuple[MeterCode, SegmentKey], list[Partial]] = {}
         if earlier is not None:
-            for meter, parts in earlier.parts.items():
-                found[meter] = {key: [partial] for key, partial in parts.items()}
+            for own, parts in earlier.parts.items():
+                for part_of, part in parts.items():
+                    found[own, part_of] = [merged(part.partials)]
+        meter: MeterCode | None = None
+        segment: SegmentKey | None = None
+        known: list[Partial] = []
         for cell in cells:
-            meter_cells = found.get(cell.meter)
-            if meter_cells is None:
-                meter_cells = found[cell.meter] = {}
-            known = meter_cells.get(cell.segment)
-            if known is None:
-                meter_cells[cell.segment] = [cell.partial]
-            else:
-                known.append(cell.partial)
-        self.parts: Mapping[MeterCode, Mapping[SegmentKey, Partial]] = {
-            meter: {key: merged(partials) for key, partials in parts.items()}
-            for meter, parts in found.items()
-        }
-        self._whole: dict[MeterCode, Partial] = {}
+            if cell.meter is not meter or cell.segment is not segment:
+                # Cells come row by row, those of a row with the very same names.
+                meter, segment = cell.meter, cell.segment
+                known = found.setdefault((meter, segment), [])
+            known.append(cell.partial)
+        self.parts: dict[MeterCode, dict[SegmentKey, Gathered]] = {}
+        for (own, part_of), partials in found.items():
+            self.parts.setdefault(own, {})[part_of] = Gathered(partials)
+        self._whole: dict[MeterCode, Gathered] = {}
 
     def usage(self, pricing: Pricing) -> Usage:
         """What ``pricing`` is applied to.
@@ -111,21 +112,24 @@ class Quantities:
             raise InvalidInput(f"compound aggregation {compound.code} is a text, not a number")
         return value
 
-    def _partial(self, aggregation: Aggregation, segment: Segment | None) -> Partial:
+    def _partial(self, aggregation: Aggregation, segment: Segment | None) -> Gathered:
+        parts = self.parts.get(aggregation.meter, {})
         if segment is None:
             whole = self._whole.get(aggregation.meter)
             if whole is None:
-                parts = self.parts.get(aggregation.meter, {})
-                whole = next(iter(parts.values())) if len(parts) == 1 else merged(parts.values())
-                self._whole[aggregation.meter] = whole
+                whole = self._whole[aggregation.meter] = _together(parts.values())
             return whole
         ordered = by_precedence(aggregation.segmented_fields, aggregation.segments)
-        parts = self.parts.get(aggregation.meter, {})
-        return merged(
-            partial
-            for key, partial in parts.items()
-            if _segment_of(aggregation, ordered, key) == segment
+        return _together(
+            part for key, part in parts.items() if _segment_of(aggregation, ordered, key) == segment
         )
+
+
+def _together(parts: Iterable[Gathered]) -> Gathered:
+    found = list(parts)
+    if len(found) == 1:
+        return found[0]
+    return Gathered([partial for part in found for partial in part.partials])
 
 
 def _segment_of(
@@ -141,12 +145,12 @@ def _segment_of(
     return segment_of(ordered, values)
 
 
-def _value(aggregation: Aggregation, partial: Partial) -> Decimal:
+def _value(aggregation: Aggregation, partial: Gathered) -> Decimal:
     return aggregate(aggregation.type, partial, aggregation.field, aggregation.default_value)
 
 
 def _percentage_input(
-    aggregation: Aggregation, model: Percentage, partial: Partial
+    aggregation: Aggregation, model: Percentage, partial: Gathered
 ) -> PercentageInput:
     stats = None if aggregation.field is None else partial.fields.get(aggregation.field)
     if aggregation.field is None or stats is None:

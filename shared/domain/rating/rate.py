@@ -214,12 +214,10 @@ def rate_window(window: Window, usage: Iterable[CellUsage], as_of: datetime) -> 
     """Price one window's usage; cells outside it do not count."""
     span, period = window.span, window.period
     start, end = period.start, period.end
-    bears = window.section.bears
-    cells = [
-        cell
-        for cell in usage
-        if start <= cell.start < end and (cell.meter != CUSTOM_METER or bears(cell.start))
-    ]
+    cells = [cell for cell in usage if start <= cell.start < end]
+    if not window.section.bears_all:
+        bears = window.section.bears
+        cells = [c for c in cells if c.meter != CUSTOM_METER or bears(c.start)]
     ended = as_of >= end
     digits = minor_digits(span.plan.currency)
     quantities, cuts = _measured(window, cells, [at for at in window.cuts if at < as_of], digits)

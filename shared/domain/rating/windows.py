@@ -53,6 +53,11 @@ class Section:
         return by_amount and not any(moment in taken for taken in self.ahead)
 
     @property
+    def bears_all(self) -> bool:
+        """Whether all custom usage while it lasts is billed by this plan."""
+        return isinstance(self.plan.billing, AmountBilling) and not self.ahead
+
+    @property
     def plan(self) -> ResolvedPlan:
         """What it costs."""
         return self.span.plan

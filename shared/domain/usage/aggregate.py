@@ -1,12 +1,14 @@
 """Aggregations: how statistics of events become the one quantity that pricing looks at."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from shared.domain.errors import InvalidInput
 from shared.domain.money import CONTEXT, ONE, ZERO
-from shared.domain.usage.partial import FieldStats, Partial
+from shared.domain.usage.event import DataValue
+from shared.domain.usage.partial import Distinct, Moment, Partial
 
 
 class AggregationType(StrEnum):
@@ -39,8 +41,38 @@ class UniqueDoubt(StrEnum):
     """Some events came before the field's distinct values were kept: re-aggregation helps."""
 
 
+class Figures(Protocol):
+    """Statistics of one field, of one partial or of many."""
+
+    @property
+    def used(self) -> bool: ...
+    @property
+    def numeric(self) -> bool: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def total(self) -> Decimal: ...
+    @property
+    def least(self) -> Decimal | None: ...
+    @property
+    def greatest(self) -> Decimal | None: ...
+    @property
+    def latest(self) -> tuple[Moment, DataValue] | None: ...
+    @property
+    def distinct(self) -> Distinct | None: ...
+
+
+class Statistics(Protocol):
+    """Statistics of events, by field."""
+
+    @property
+    def events(self) -> int: ...
+    @property
+    def fields(self) -> Mapping[str, Figures]: ...
+
+
 def aggregate(
-    kind: AggregationType, partial: Partial, field: str | None, default: Decimal = ZERO
+    kind: AggregationType, partial: Statistics, field: str | None, default: Decimal = ZERO
 ) -> Decimal:
     """The quantity of ``field`` over the events of ``partial``; ``default`` when none has it.
 
@@ -52,7 +84,7 @@ def aggregate(
             raise InvalidInput(f"{kind} needs the data field it works on")
         return Decimal(partial.events) if partial.events else default
     stats = partial.fields.get(field)
-    if stats is None or not stats.count:
+    if stats is None or not stats.used:
         return default
     match kind:
         case AggregationType.COUNT:
@@ -63,27 +95,27 @@ def aggregate(
             return _measure(kind, stats, field)
 
 
-def _measure(kind: AggregationType, stats: FieldStats, field: str) -> Decimal:
-    if stats.least is None or stats.greatest is None or stats.latest is None:
+def _measure(kind: AggregationType, stats: Figures, field: str) -> Decimal:
+    value: DataValue | None = None
+    if stats.numeric:
+        match kind:
+            case AggregationType.SUM:
+                value = stats.total
+            case AggregationType.MEAN:
+                value = CONTEXT.divide(stats.total, Decimal(stats.count))
+            case AggregationType.MIN:
+                value = stats.least
+            case AggregationType.MAX:
+                value = stats.greatest
+            case AggregationType.LATEST:
+                value = stats.latest[1] if stats.latest else None
+            case AggregationType.COUNT | AggregationType.UNIQUE:
+                raise InvalidInput(f"{kind} is counted, not measured")
+            case _:
+                assert_never(kind)
+    if not isinstance(value, Decimal):
         raise InvalidInput(f"{kind} needs numbers, and {field} holds text")
-    match kind:
-        case AggregationType.SUM:
-            return stats.total
-        case AggregationType.MEAN:
-            return CONTEXT.divide(stats.total, Decimal(stats.count))
-        case AggregationType.MIN:
-            return stats.least
-        case AggregationType.MAX:
-            return stats.greatest
-        case AggregationType.LATEST:
-            value = stats.latest[1]
-            if isinstance(value, str):
-                raise InvalidInput(f"{kind} needs numbers, and {field} holds text")
-            return value
-        case AggregationType.COUNT | AggregationType.UNIQUE:
-            raise InvalidInput(f"{kind} is counted, not measured")
-        case _:
-            assert_never(kind)
+    return value
 
 
 def doubt_of_unique(partial: Partial, field: str) -> UniqueDoubt | None:

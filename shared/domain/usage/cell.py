@@ -25,7 +25,7 @@ def newest_generation(cells: Iterable[CellUsage]) -> list[CellUsage]:
     division where it was; of each meter and start only the highest generation counts.
     """
     cells = list(cells)
-    if not any(cell.partial.generation for cell in cells):
+    if {cell.partial.generation for cell in cells} <= {0}:
         return cells
     newest: dict[tuple[MeterCode, datetime], int] = {}
     for cell in cells:

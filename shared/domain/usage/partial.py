@@ -80,6 +80,16 @@ class FieldStats:
     latest: tuple[Moment, DataValue] | None = None
     distinct: Distinct | None = None
 
+    @property
+    def used(self) -> bool:
+        """Whether any event had the field."""
+        return self.count > 0
+
+    @property
+    def numeric(self) -> bool:
+        """Whether any event had a number in it."""
+        return self.least is not None
+
     def add(self, value: DataValue, at: Moment) -> None:
         """Take one value into account."""
         self.count += 1
