@@ -57,6 +57,7 @@ DONE = Advice(
     "this page.",
     tone="good",
     to_product=True,
+    portal=True,
 )
 SUSPENDED = Advice(
     200,
@@ -72,6 +73,7 @@ CANCELLED = Advice(
     "It cannot be activated any more, and nothing is charged. To go on, buy the offer again in the "
     "Azure Marketplace; your data are kept for at least seven days after the end.",
     tone="warn",
+    portal=True,
 )
 AGAIN = Advice(
     403,
@@ -87,6 +89,7 @@ NO_SIGN_IN = Advice(
     "This page needs to know who you are, and its sign-in is not configured. Nothing has been "
     "charged. Please tell the publisher, and come back with the same link.",
     tone="bad",
+    try_again=True,
 )
 
 _BAD_LINK = Advice(
@@ -131,6 +134,7 @@ _ADVICE: tuple[tuple[type[MeteringError], Advice], ...] = (
             "It was cancelled or belongs to another account. Nothing has been charged. Buy the "
             "offer again in the Azure Marketplace, or ask the publisher.",
             tone="bad",
+            portal=True,
         ),
     ),
     (

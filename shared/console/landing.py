@@ -105,7 +105,7 @@ class LandingPage:
     def _ask_to_sign_in(self, token: str) -> Response:
         url = self._sign_in.sign_in_url(_link(token))
         if not url:
-            return self._page(503, advice.NO_SIGN_IN, None)
+            return self._page(503, advice.NO_SIGN_IN, None, retry=_link(token))
         return Response(302, "", {"Location": url}, "text/html")
 
     @property
@@ -137,7 +137,7 @@ class LandingPage:
         faults: Mapping[str, str] | None = None,
     ) -> Response:
         bought = offered.purchase.subscription
-        name = bought.name or "your subscription"
+        name = bought.name
         facts = _facts(bought, offered.plan)
         match bought.status:
             case SubscriptionStatus.UNSUBSCRIBED:
@@ -177,10 +177,9 @@ class LandingPage:
     def _active(self, record: AccountRecord, buyer: Buyer) -> Response:
         sold = record.subscriptions[-1]
         if sold.status is SubscriptionStatus.SUSPENDED:
-            return self._page(200, advice.SUSPENDED, buyer, subject=sold.name or sold.id)
+            return self._page(200, advice.SUSPENDED, buyer, subject=sold.name)
         facts = (("Account", record.account.code),)
-        subject = sold.name or record.account.code
-        return self._page(200, advice.DONE, buyer, subject=subject, facts=facts)
+        return self._page(200, advice.DONE, buyer, subject=sold.name, facts=facts)
 
     def _advise(self, error: MeteringError, buyer: Buyer | None, token: str) -> Response:
         said = advice_for(error)
@@ -209,10 +208,11 @@ class LandingPage:
             .render(
                 nonce=nonce,
                 advice=said,
-                heading=said.heading.replace("{}", subject),
+                heading=_heading(said, subject),
                 facts=facts,
                 form=form or {},
                 fields=fields,
+                faults=[field for field in fields if field["fault"]],
                 retry=retry,
                 switch=switch,
                 portal=PORTAL if said.portal else "",
@@ -240,6 +240,12 @@ _PROOF_LENGTH = 32
 
 def _link(token: str) -> str:
     return f"/landing?token={quote(token, safe='')}"
+
+
+def _heading(said: Advice, subject: str) -> str:
+    first = said.heading.startswith("{}")
+    nameless = "Your subscription" if first else "your subscription"
+    return said.heading.replace("{}", subject or nameless)
 
 
 def _cookies(headers: Mapping[str, str]) -> dict[str, str]:

@@ -428,8 +428,8 @@ def test_terms_from_a_month_s_last_day_keep_it_through_short_months() -> None:
 def test_terms_that_begin_on_another_day_leave_what_was_before() -> None:
     """As after a change of plan: no month that is over is divided anew."""
     customer = by_quantity(Included(monthly=D(100)))
-    for day in (12, 20):
-        customer.use(utc(3, day), 60)
+    customer.use(utc(3, 12), 90)
+    customer.use(utc(3, 20), 30)
     customer.use(utc(4, 9), 60)
     before = hours(customer, utc(4, 15))
     assert before == 80
