@@ -1,5 +1,6 @@
 """What must hold of every bill, whatever is used, granted and charged."""
 
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,6 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.api.bills import bill_view
 from shared.domain.catalog.charges import (
     Due,
     FreeTrial,
@@ -22,13 +24,18 @@ from shared.domain.catalog.charges import (
 from shared.domain.catalog.plan import Plan, PricingKind
 from shared.domain.grants import Credit, Prepayment
 from shared.domain.money import ZERO
+from shared.domain.period import Frequency
 from shared.domain.rating.charge import Band
+from shared.domain.rating.compose import compose
 from shared.domain.rating.models import QuantityModel
 from shared.domain.rating.package import Block, Package
 from shared.domain.rating.per_unit import PerUnit
+from shared.domain.rating.statement import Statement
 from shared.domain.rating.tiered import Tiered
+from shared.domain.rating.totals import totals
+from shared.domain.usage.event import UsageEvent
 from shared.domain.usage.partial import Partial
-from tests.customers import REFUNDS, Customer, plan_of, price, utc
+from tests.customers import REFUNDS, UNITS, Customer, plan_of, price, utc
 
 D = Decimal
 MODELS: st.SearchStrategy[QuantityModel] = st.sampled_from(
@@ -43,10 +50,19 @@ USAGE = st.lists(st.tuples(MOMENTS, st.decimals(0, 40, places=3)), max_size=12)
 AMOUNTS = st.decimals(0, 5, places=2)
 
 
+HOURLY_USAGE = st.lists(
+    st.tuples(
+        st.integers(0, 36 * 60).map(lambda m: utc(3, 1) + timedelta(minutes=m)),
+        st.decimals(0, 40, places=3),
+    ),
+    max_size=12,
+)
+
+
 @st.composite
-def plans(draw: st.DrawFn) -> Plan:
-    """A monthly plan with any of the charges that only ever add up."""
-    optional: dict[str, Any] = {}
+def plans(draw: st.DrawFn, *, daily: bool = False) -> Plan:
+    """A plan with any of the charges that only ever add up, by the month or the day."""
+    optional: dict[str, Any] = {"frequency": Frequency.DAILY} if daily else {}
     if draw(st.booleans()):
         timing = draw(st.sampled_from(Timing))
         optional["standing_charge"] = StandingCharge(draw(AMOUNTS), timing=timing)
@@ -91,6 +107,12 @@ def customer_of(plan: Plan, usage: list[tuple[datetime, Decimal]], **fields: Any
 END = utc(5, 20)
 
 
+def bytes_of(statement: Statement) -> bytes:
+    """All bills of a statement as they go over the wire."""
+    bills = [compose(statement, whole, END) for whole in statement.wholes()]
+    return json.dumps([bill_view(bill) for bill in bills]).encode()
+
+
 @given(plans(), USAGE, grants())
 def test_a_bill_is_the_sum_of_its_lines(
     plan: Plan, usage: list[tuple[datetime, Decimal]], given_: dict[str, Any]
@@ -102,6 +124,13 @@ def test_a_bill_is_the_sum_of_its_lines(
         due = sum(e.amount - p for e, p in zip(entries, paid, strict=True))
         assert due == sum(amount.dollars for amount in statement.due(whole))
         assert due >= 0, "no grant makes a bill negative"
+    for whole in statement.wholes():
+        bill = compose(statement, whole, END)
+        entries, _ = statement.of(whole)
+        assert bill.gross == sum(entry.amount for entry in entries)
+        assert bill.total == bill.gross - sum(payment.amount for payment in bill.payments)
+        assert bill.total == sum(line.after for line in bill.lines)
+        assert all(line.after >= 0 for line in bill.lines if line.before >= 0)
     for member in statement.members:
         for period in member.periods:
             if period.bill is not None:
@@ -148,27 +177,48 @@ def test_computed_every_few_days_and_once_at_the_end_a_bill_is_the_same(
     assert often.totals(END) == once.totals(END)
 
 
-@given(plans(), USAGE, st.lists(st.integers(0, 5), min_size=12, max_size=12))
-def test_dividing_usage_over_hours_and_writers_changes_no_bill(
-    plan: Plan, usage: list[tuple[datetime, Decimal]], cuts: list[int]
+@settings(max_examples=10)
+@given(plans(daily=True), HOURLY_USAGE, grants())
+def test_computed_every_hour_and_once_at_the_end_a_bill_is_the_same(
+    plan: Plan, usage: list[tuple[datetime, Decimal]], given_: dict[str, Any]
 ) -> None:
-    """The same events in one cell a day, and merged from several writers' partials."""
+    """Days as billing periods, so that several of them end; each hour the total only rises."""
+    hourly = Customer(plan, utc(3, 1), grants=given_)
+    waiting, before = sorted(usage), -1
+    for hour in range(1, 38):
+        now = utc(3, 1) + timedelta(hours=hour, minutes=5)
+        come = [hourly.use(moment, n) for moment, n in waiting if moment < now]
+        waiting = [(moment, n) for moment, n in waiting if moment >= now]
+        owed = hourly.cents(now, come)
+        if not any(grant for kind in given_.values() for grant in kind):
+            assert owed >= before
+        before = owed
+    end = utc(3, 2, 13, 5)
+    last, only = hourly.state(end), customer_of(plan, sorted(usage), grants=given_).state(end)
+    assert (last.entries, last.drawn.draws) == (only.entries, only.drawn.draws)
+    assert (last.due(), totals(last)) == (only.due(), totals(only))
+
+
+@given(plans(), USAGE, st.data())
+def test_splitting_usage_over_hours_or_instances_never_changes_a_bill(
+    plan: Plan, usage: list[tuple[datetime, Decimal]], data: st.DataObject
+) -> None:
+    """The same events in one cell a day or in one a quarter of an hour, each taken by any of four
+    instances, whose partials are merged in any order."""
     whole = customer_of(plan, usage)
-    parted = customer_of(plan, usage)
-    for meter, start in list(parted.cells):
-        day = start.replace(hour=0)
-        if day == start:
-            continue
-        moved = parted.cells.pop((meter, start))
-        into = parted.cells.setdefault((meter, day), Partial())
-        for part in _writers(moved, cuts):
-            into.merge(part)
-    assert whole.totals(END) == parted.totals(END)
-
-
-def _writers(partial: Partial, cuts: list[int]) -> list[Partial]:
-    """The partial, and as many empty ones of writers that saw nothing."""
-    return [Partial() for _ in range(cuts[0])] + [partial] + [Partial() for _ in range(cuts[1])]
+    parted = customer_of(plan, [])
+    written: dict[tuple[datetime, int], Partial] = {}
+    for number, (moment, n) in enumerate(usage, 1):
+        if data.draw(st.booleans()):
+            cell = max(moment.replace(hour=0, minute=0), parted.start)
+        else:
+            cell = moment.replace(minute=moment.minute - moment.minute % 15)
+        instance = data.draw(st.integers(0, 3))
+        event = UsageEvent(f"e{number}", parted.account.code, UNITS, moment, {"n": n})
+        written.setdefault((cell, instance), Partial()).add(event)
+    for cell, instance in data.draw(st.permutations(sorted(written))):
+        parted.cells.setdefault((UNITS, cell), Partial()).merge(written[cell, instance])
+    assert bytes_of(whole.state(END)) == bytes_of(parted.state(END))
 
 
 @given(plans(), USAGE, st.lists(st.integers(1, 60 * 24 * 10), min_size=1, max_size=12))
@@ -209,6 +259,7 @@ def test_played_again_in_any_order_a_statement_has_the_same_bytes(
     random.shuffle(shuffled)
     second = customer_of(plan, shuffled, grants=given_)
     one, other = first.state(END), second.state(END)
+    assert bytes_of(one) == bytes_of(other)
     assert repr((one.entries, one.drawn, one.due())) == repr(
         (other.entries, other.drawn, other.due())
     )
