@@ -16,7 +16,7 @@ fail() {
 }
 
 lower() {
-    printf '%s' "$1" | tr '[:upper:]' '[:lower:]'
+    printf '%s' "${1,,}"
 }
 
 # $1: the question.
@@ -39,11 +39,11 @@ az_value() {
     [ "$value" = None ] || printf '%s' "${value//$'\r'/}"
 }
 
-# Several values, one a line; a line is empty where there is no value.
+# Several values, one a line.
 az_values() {
     local values
     values=$(quiet_az "$@" --output tsv) || return
-    sed -e 's/\r$//' -e 's/^None$//' <<<"$values"
+    printf '%s\n' "${values//$'\r'/}"
 }
 
 # $1: HTTP method; $2: path below Microsoft Graph v1.0; the rest: more arguments of az rest.
@@ -63,11 +63,11 @@ graph() {
     return 1
 }
 
-# $1: path; $2: what to take of the answer. Values, one a line.
+# $1: path; $2: what to take of the answer. Values, one a line, or nothing.
 graph_get() {
     local values
     values=$(graph get "$1" --query "$2" --output tsv) || return
-    sed -e 's/\r$//' -e '/^None$/d' <<<"$values"
+    [ "$values" = None ] || printf '%s\n' "${values//$'\r'/}"
 }
 
 # Creates or updates in one call, so that a run that broke off leaves nothing twice.

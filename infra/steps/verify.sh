@@ -10,7 +10,7 @@ health() {
 wait_for_health() {
     local status
     say 'Waiting until the app is healthy'
-    for _ in $(seq 1 40); do
+    for _ in {1..40}; do
         status=$(health)
         [ "$status" != 200 ] || return 0
         sleep 15
@@ -59,7 +59,7 @@ smoke_test() {
             'See "The app is not healthy" in docs/runbook.md.'
         return
     }
-    for _ in $(seq 1 30); do
+    for _ in {1..30}; do
         ! api get /api/metering/status --output json |
             python3 "$infra/steps/completed.py" "$asked" || return 0
         sleep 10

@@ -5,6 +5,7 @@ import io
 import os
 import runpy
 import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,9 @@ class Interpreter:
                     runpy.run_path(words[0], run_name="__main__")
         except SystemExit as end:
             return int(end.code or 0)
+        except Exception:  # noqa: BLE001 - what ends a process shows as its trace and status
+            traceback.print_exc()
+            return 1
         return 0
 
     def _publish(self, target: Path) -> None:
