@@ -16,6 +16,9 @@ FORMAT = 1
 """Number of the file's own layout."""
 
 
+LEDGER = "Ledger"
+"""What the Marketplace has been told, and what is under way."""
+
 _DAY_TABLE = re.compile(r"Usage\d{8}")
 """The usage log: nearly all that is stored, and gone after some weeks."""
 
@@ -70,10 +73,14 @@ def restore(service: TableService, file: Path, *, replace: bool = False) -> dict
     """Store everything of an export; nothing is written unless the file is whole.
 
     Raises ``TablesFault`` for tables that hold something already, unless ``replace``: then
-    entities of the same keys are replaced, and others stay. Repeating is harmless.
+    entities of the same keys are replaced, and others stay. Repeating is harmless. A ledger that
+    says anything else than the file is never replaced: whatever was sent after the export would
+    be charged a second time.
     """
     told = check(file)
-    if not replace:
+    if replace:
+        _require_same_ledger(service, file)
+    else:
         full = sorted(t for t in told if t in service.tables() and any(service.entities(t)))
         if full:
             raise TablesFault(f"these tables are not empty: {', '.join(full)}")
@@ -83,6 +90,27 @@ def restore(service: TableService, file: Path, *, replace: bool = False) -> dict
     for table, entities in _by_table(file):
         stored[table] += service.put_all(table, entities)
     return stored
+
+
+def _require_same_ledger(service: TableService, file: Path) -> None:
+    if LEDGER not in service.tables():
+        return
+    exported = {
+        _key(entity): entity
+        for table, entities in _by_table(file)
+        if table == LEDGER
+        for entity in entities
+    }
+    for entity in service.entities(LEDGER):
+        if exported.get(_key(entity)) != entity:
+            raise TablesFault(
+                "the ledger there is not that of the export: replacing it would charge customers "
+                "again what was sent since. See docs/runbook.md"
+            )
+
+
+def _key(entity: Entity) -> tuple[str, str]:
+    return entity["PartitionKey"], entity["RowKey"]
 
 
 def _by_table(file: Path) -> Iterator[tuple[str, Iterator[Entity]]]:

@@ -144,15 +144,40 @@ def test_a_large_transaction_is_parted(account: Account) -> None:
 def test_tables_that_hold_something_are_not_written_to(
     account: Account, other: Account, tmp_path: Path
 ) -> None:
-    account.fill("Ledger", 2)
+    account.fill("Accounts", 2)
     export(account.service, tmp_path / "e.gz")
-    other.fill("Ledger", 1, "s09")
-    with pytest.raises(TablesFault, match="not empty: Ledger"):
+    other.fill("Accounts", 1, "s09")
+    with pytest.raises(TablesFault, match="not empty: Accounts"):
         restore(other.service, tmp_path / "e.gz")
-    assert len(other.rows("Ledger")) == 1
+    assert len(other.rows("Accounts")) == 1
     restore(other.service, tmp_path / "e.gz", replace=True)
     restore(other.service, tmp_path / "e.gz", replace=True)
-    assert len(other.rows("Ledger")) == 3
+    assert len(other.rows("Accounts")) == 3
+
+
+def test_a_ledger_that_knows_more_than_the_export_is_never_replaced(
+    account: Account, tmp_path: Path
+) -> None:
+    """Whatever was sent since would be sent a second time."""
+    account.fill("Ledger", 2)
+    account.fill("Accounts", 2)
+    export(account.service, tmp_path / "e.gz")
+    client = account.sdk.get_table_client(f"{account.prefix}Ledger")
+    client.upsert_entity({"PartitionKey": "s00", "RowKey": "000001", "N": 99})
+    before = account.rows("Ledger")
+    with pytest.raises(TablesFault, match="charge customers again"):
+        restore(account.service, tmp_path / "e.gz", replace=True)
+    assert account.rows("Ledger") == before
+
+
+def test_a_ledger_that_was_imported_in_part_is_completed(
+    account: Account, other: Account, tmp_path: Path
+) -> None:
+    account.fill("Ledger", 5)
+    export(account.service, tmp_path / "e.gz")
+    other.fill("Ledger", 3)
+    restore(other.service, tmp_path / "e.gz", replace=True)
+    assert other.rows("Ledger") == account.rows("Ledger")
 
 
 @pytest.mark.parametrize(
