@@ -6,9 +6,8 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 import requests
@@ -19,11 +18,19 @@ from local.marketplace import defaults
 from local.samples.files import CATALOG
 from local.stack import Stack, running_stack
 from tests.e2e.parts.listener import Listener, listening
-
-type Document = dict[str, Any]
+from tests.e2e.parts.subscriptions import (
+    WITHIN,
+    Document,
+    act,
+    bought,
+    done,
+    order,
+    ours,
+    theirs,
+    until,
+)
 
 SECRET = "local-only-forwarding-secret-of-32-characters"
-WITHIN = 20.0
 
 
 @pytest.fixture(scope="module")
@@ -49,54 +56,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory, endpoint: Listener) -> Itera
         body = yaml.safe_dump(catalog, default_flow_style=False).encode()
         checked(stack.administrator().send("PUT", "/api/catalog", body, "application/yaml"))
         yield stack
-
-
-def bought(stack: Stack, plan: str = "standard", quantity: int | None = None) -> str:
-    order: Document = {"offerId": defaults.OFFER, "planId": plan, "name": "Northwind Traders"}
-    if quantity is not None:
-        order["quantity"] = quantity
-    made = stack.simulator.post("/purchases", order)
-    stack.backend().confirm(made["landingPage"])
-    return str(made["subscriptionId"])
-
-
-def act(stack: Stack, id_: str, verb: str, **order: object) -> Document:
-    done: Document = stack.simulator.post(f"/subscriptions/{id_}/{verb}", order)
-    stack.simulator.post("/webhooks/settle", {"timeoutSeconds": 20})
-    return done
-
-
-def ours(stack: Stack, id_: str) -> Document:
-    found: Document = stack.administrator().get(f"/api/subscriptions/{id_}")
-    return found
-
-
-def until(stack: Stack, id_: str, holds: Callable[[Document], bool]) -> Document:
-    """Our view of a subscription once something holds of it."""
-    deadline = time.monotonic() + WITHIN
-    while not holds(view := ours(stack, id_)):
-        assert time.monotonic() < deadline, json.dumps(view, default=str, indent=1)
-        time.sleep(0.05)
-    return view
-
-
-def done(stack: Stack, id_: str, operation: str) -> Document:
-    """Our view once an operation has been followed to its end."""
-
-    def followed(view: Document) -> bool:
-        return any(each["id"] == operation and each["done"] for each in view["operations"])
-
-    return until(stack, id_, followed)
-
-
-def theirs(stack: Stack, id_: str) -> Document:
-    found: Document = stack.simulator.get(f"/subscriptions/{id_}")
-    return found
-
-
-def order(stack: Stack, id_: str, verb: str, body: object = None) -> requests.Response:
-    data = None if body is None else json.dumps(body).encode()
-    return stack.administrator().send("POST", f"/api/subscriptions/{id_}/{verb}", data)
 
 
 # --- every documented notice, in both versions of tokens
