@@ -55,7 +55,7 @@ check_account() {
 # What an earlier run of this deployment was given, and what it made; options of this run come first.
 recall() {
     local found fields exists
-    proof=federated storage_sku='' budget_start=''
+    proof=federated storage_sku='' budget_start='' template_deployed=''
     app_name='' app_url='' tables_endpoint='' storage_account='' api_app='' group_exists=''
     exists=$(az_value group exists --name "$group")
     [ "$exists" = true ] || return 0

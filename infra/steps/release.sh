@@ -52,6 +52,7 @@ deleted_vaults() {
 
 deploy_template() {
     local made fields
+    [ -z "$template_deployed" ] || return 0
     wait_for_earlier
     [ -n "$app_name" ] || recover_vaults
     say 'Deploying the resources (about five minutes at first)'
@@ -60,6 +61,7 @@ deploy_template() {
     mapfile -t fields <<<"$made"
     app_name=${fields[0]} app_url=${fields[1]} identity_principal=${fields[2]}
     tables_endpoint=${fields[3]} storage_account=${fields[4]}
+    template_deployed=1
 }
 
 publish() {

@@ -11,15 +11,27 @@ tables() {
         --endpoint "$tables_endpoint"
 }
 
-# $@: more arguments of the export.
+# $@: more arguments of the export. Whoever upgrades for the first time gets the role for it from
+# the template, which changes neither tables nor code.
 export_tables() {
-    local export_file
+    local export_file said=''
     export_file="$export_to/metering-$name-$(date -u +%Y%m%dT%H%M%SZ).ndjson.gz"
     say "Exporting the tables to $export_file"
-    tables export --file "$export_file" "$@" ||
-        fail 'The tables could not be exported.' \
-            'The role Storage Table Data Contributor is given to whoever deploys and takes some' \
-            'minutes to work; with private networking run this inside the network.'
+    for _ in {1..10}; do
+        if said=$(tables export --file "$export_file" "$@" 2>&1); then
+            printf '%s\n' "$said"
+            return
+        fi
+        [[ $mode = upgrade && $said == *'answered 403'* ]] || break
+        if [ -z "$template_deployed" ]; then
+            say 'You may not read the tables yet: the template gives you the role'
+            deploy_template
+        fi
+        sleep 30
+    done
+    fail "$said" 'The tables could not be exported.' \
+        'The role Storage Table Data Contributor is given to whoever deploys and takes some' \
+        'minutes to work; with private networking run this inside the network.'
 }
 
 upgrade_tables() {

@@ -188,6 +188,33 @@ def test_at_a_terminal_the_end_waits_for_the_name_of_the_group(
         assert azure.desk.cloud.groups[GROUP].running
 
 
+def test_who_upgrades_for_the_first_time_gets_the_right_to_export_before_code_changes(
+    azure: Shell,
+) -> None:
+    cloud = azure.desk.cloud
+    assert azure.run(*FRESH).returncode == 0
+    cloud.tables_endpoint += "/closed"
+    cloud.template_opens = True
+    azure.desk.calls.clear()
+    done = azure.run(*AGAIN, "--upgrade")
+    assert done.returncode == 0, done.stderr
+    assert len(list(azure.home.glob("metering-metering-*.ndjson.gz"))) == 1
+    calls = azure.desk.calls
+    assert calls.count("deployment group create") == 1
+    last_export = max(i for i, c in enumerate(calls) if c.endswith("storage.azure.com"))
+    assert calls.index("deployment group create") < last_export
+
+
+def test_an_upgrade_that_may_not_export_changes_no_code(azure: Shell) -> None:
+    assert azure.run(*FRESH).returncode == 0
+    azure.desk.cloud.tables_endpoint += "/closed"
+    azure.desk.calls.clear()
+    done = azure.run(*AGAIN, "--upgrade")
+    assert done.returncode == 1
+    assert "could not be exported" in done.stderr
+    assert not [c for c in azure.desk.calls if c.startswith("functionapp deployment")]
+
+
 def test_two_deployments_do_not_share_a_group(azure: Shell) -> None:
     assert azure.run(*FRESH).returncode == 0
     before = azure.desk.cloud.groups[GROUP].parameters

@@ -136,14 +136,15 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
       login: { tokenStore: { enabled: false } }
     }
   }
-
-  resource basicAuth 'basicPublishingCredentialsPolicies' = [
-    for policy in ['ftp', 'scm']: {
-      name: policy
-      properties: { allow: false }
-    }
-  ]
 }
+
+resource basicAuth 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = [
+  for policy in ['ftp', 'scm']: {
+    parent: app
+    name: policy
+    properties: { allow: false }
+  }
+]
 
 @description('Id of the app.')
 output id string = app.id

@@ -65,6 +65,8 @@ class Cloud:
     api_sign_in: bool = False
     device_codes: bool = True
     unready: int = 0
+    template_opens: bool = False
+    """Whether only the template gives the caller the right to read tables."""
     marketplace_ready: bool = True
     marketplace_trusts: bool = True
     runs: int = 0
@@ -255,6 +257,8 @@ class Cloud:
         group.storage = group.lock = group.logs = True
         group.vault = group.vault or parameters["marketplaceProof"] == "certificate"
         group.app, group.running = True, True
+        if self.template_opens:
+            self.tables_endpoint = self.tables_endpoint.removesuffix("/closed")
         outputs = {
             "appName": "metering-abc123",
             "appUrl": f"https://{HOST}",
