@@ -101,6 +101,16 @@ _BAD_LINK = Advice(
     portal=True,
 )
 
+_NOT_OURS = Advice(
+    409,
+    "This purchase cannot be opened here",
+    "The Azure Marketplace does not let us see it. It may be of another publisher: open the "
+    "subscription in the Azure portal and follow its link. Nothing has been charged.",
+    tone="bad",
+    portal=True,
+    try_again=True,
+)
+
 _ADVICE: tuple[tuple[type[MeteringError], Advice], ...] = (
     (InvalidInput, _BAD_LINK),
     (
@@ -151,7 +161,10 @@ _ADVICE: tuple[tuple[type[MeteringError], Advice], ...] = (
 
 
 def advice_for(error: MeteringError) -> Advice:
-    """The advice for an error; one that the Marketplace refuses for good is a link gone bad."""
+    """The advice for an error; one that the Marketplace refuses for good is a link gone bad, or
+    one to somebody else's purchase."""
     if isinstance(error, Rejected) and error.status in (400, 404):
         return replace(_BAD_LINK, status=409)
+    if isinstance(error, Rejected) and error.status == 403:
+        return _NOT_OURS
     return next(advice for kind, advice in _ADVICE if isinstance(error, kind))

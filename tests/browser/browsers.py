@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PLACES = (
@@ -25,6 +25,9 @@ QUIET = (
     "--disable-dev-shm-usage",
 )
 """A browser under test talks to nobody but the page."""
+
+PATIENCE = 30_000
+"""Milliseconds; far more than a page takes, for machines that are busy."""
 
 
 def found(playwright: Playwright) -> str | None:
@@ -46,7 +49,10 @@ def running_browser() -> Iterator[Browser]:
             )
         root = hasattr(os, "geteuid") and os.geteuid() == 0
         arguments = [*QUIET, *(["--no-sandbox"] if root else [])]
-        browser = playwright.chromium.launch(executable_path=executable, args=arguments)
+        expect.set_options(timeout=PATIENCE)
+        browser = playwright.chromium.launch(
+            executable_path=executable, args=arguments, timeout=2 * PATIENCE
+        )
         try:
             yield browser
         finally:

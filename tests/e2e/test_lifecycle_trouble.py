@@ -10,7 +10,8 @@ from datetime import timedelta
 import pytest
 import requests
 
-from local.clients import CallFailed, checked
+from local.clients import CallFailed, checked, form_of
+from local.marketplace import defaults
 from local.samples.files import CATALOG
 from local.stack import Stack, running_stack
 from tests.e2e.parts.subscriptions import act, bought, done, order, ours, theirs, until
@@ -146,6 +147,42 @@ def test_an_order_whose_answer_is_lost_is_followed_by_its_notice(stack: Stack) -
     assert asked.status_code == 503, asked.text
     stack.simulator.post("/webhooks/settle", {"timeoutSeconds": 20})
     assert until(stack, id_, lambda view: view["plan"] == "scale")["status"] == "Subscribed"
+
+
+def heading(page: requests.Response) -> str:
+    return page.text.partition("<h1>")[2].partition("</h1>")[0]
+
+
+@pytest.mark.parametrize("step", ["resolve", "/activate"])
+@pytest.mark.parametrize("kind", ["throttle", "serverError", "dropBefore", "dropAfter"])
+def test_a_buyer_whose_confirmation_fails_tries_again_and_is_activated_once(
+    stack: Stack, kind: str, step: str
+) -> None:
+    id_, link = stack.simulator.buy("standard", "Northwind Traders")
+    browser = requests.Session()
+    browser.get(f"{stack.marketplace}/sign-in?who=buyer&back=/landing", timeout=30)
+    form = {**form_of(browser.get(link, timeout=30).text), "field-contact": "ada"}
+    fault(stack, kind, "fulfillment", match=step, seconds=1)
+    failed = browser.post(f"{stack.url}/landing", data=form, timeout=30)
+    assert (failed.status_code, heading(failed)) == (503, "The Azure Marketplace did not answer")
+    assert "Try again" in failed.text
+    again = browser.post(f"{stack.url}/landing", data=form, timeout=30)
+    assert (again.status_code, heading(again)) == (200, "Northwind Traders is active")
+    assert theirs(stack, id_)["saasSubscriptionStatus"] == ours(stack, id_)["status"]
+    begun = [e for e in ours(stack, id_)["audit"] if e["action"] == "subscription.status"]
+    assert [(e["detail"]["before"], e["detail"]["after"]) for e in begun] == [
+        ("PendingFulfillmentStart", "Subscribed")
+    ]
+
+
+def test_a_link_to_another_publishers_purchase(stack: Stack) -> None:
+    purchase = {"offerId": defaults.OFFER, "planId": "standard", "foreign": True}
+    link = stack.simulator.post("/purchases", purchase)["landingPage"]
+    browser = requests.Session()
+    browser.get(f"{stack.marketplace}/sign-in?who=buyer&back=/landing", timeout=30)
+    page = browser.get(link, timeout=30)
+    assert (page.status_code, heading(page)) == (409, "This purchase cannot be opened here")
+    assert "Azure portal" in page.text
 
 
 ACTS: tuple[tuple[str, dict[str, object]], ...] = (
