@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from shared.domain.account import Account, AccountPlan, AccountRecord
+from shared.domain.catalog.charges import StandingCharge, Timing
 from shared.domain.catalog.organization import BillNumber
 from shared.domain.errors import (
     ConcurrentUpdate,
@@ -139,6 +140,24 @@ def test_locking_changes_no_total() -> None:
     assert world.process.rate_account.preview(code, world.clock.now()).units == before
     world.run()
     assert world.row(code).committed == 1_000
+
+
+def test_locking_charges_no_standing_charge_again() -> None:
+    fee = replace(BASIC, standing_charge=StandingCharge(Decimal(49), timing=Timing.IN_ADVANCE))
+    world = World(catalog=replace(CATALOG, plans=(fee, *CATALOG.plans[1:])))
+    code = customer(world, "acme")
+    world.use(code, 100)
+    world.next_run()
+    world.clock.at = APRIL
+    world.run()
+    before = world.row(code).rated
+    (march,) = make(world, code)
+    settle(world, march)
+    world.use(code, 1)
+    world.next_run()
+    assert world.row(code).rated == before + 1
+    (running,) = world.process.bills.preview(code)
+    assert [line.before for line in running.lines] == [D("0.01"), D(49)]
 
 
 def test_late_usage_of_a_locked_bill_is_a_line_of_the_running_one() -> None:

@@ -179,6 +179,8 @@ class Owed:
         cadence = section.cadence_of(charge.frequency)
         for due in standing_charges(charge, cadence, section.begun, part, self.as_of):
             at = due.due if due.due < due.active.end else due.due - TICK
+            if not section.decides(self._whole(section, at)):
+                continue
             yield self._entry(
                 EntryKind.STANDING,
                 f"standing|{section.attachment.id}|{due.active.start:%Y%m%d%H%M}",
@@ -243,7 +245,6 @@ class Owed:
     ) -> Entry:
         moment = at or span.start
         own = section.cadence.period_at(moment)
-        whole = bill_period(self.payer, section.timeline, own) if self.payer else own
         return Entry(
             kind=kind,
             key=key,
@@ -254,11 +255,16 @@ class Owed:
             amount=amount,
             product=product or (None if kind is EntryKind.AD_HOC else section.plan.product),
             period=span,
-            whole=whole,
+            whole=self._whole(section, moment),
             billing=section.plan.billing,
             closed=section.closed(own, self.as_of),
             description=description,
         )
+
+    def _whole(self, section: Section, moment: datetime) -> Period:
+        """The billing period on whose bill stands what falls due at ``moment``."""
+        own = section.cadence.period_at(moment)
+        return bill_period(self.payer, section.timeline, own) if self.payer else own
 
     def _rounded(self, amount: Decimal, section: Section, at: datetime) -> Decimal:
         """An exact amount in the plan's currency, rounded once and converted."""

@@ -114,7 +114,9 @@ def plan_rating(
         for history, plans, before, wanted in _histories(
             record, timeline, payer.locked, subscription
         )
-        for section in sections(replace(record, plans=plans), history, subscription, life, before)
+        for section in sections(
+            replace(record, plans=plans), history, subscription, life, before, wanted
+        )
         for window in windows(section, subscription, bounds)
         if wanted(window.whole if payer is record else bill_period(payer, history, window.whole))
     ]

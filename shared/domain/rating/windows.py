@@ -1,7 +1,7 @@
 """Windows: the spans of an account's life in which usage is billed at one set of prices."""
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -30,7 +30,8 @@ class Section:
     ``active`` may reach into the future, ``until`` is how far it has come. ``begun`` is when the
     attached plan began to count and ``ends`` when it no longer does, if that is known;
     ``free_until`` is when its trial ends. ``cadence`` has its billing periods. In ``ahead`` of it
-    are plans that were attached before it and bear the account's custom usage.
+    are plans that were attached before it and bear the account's custom usage. Where bills are
+    locked there is a section for the history of each; it ``decides`` on the bills of some periods.
     """
 
     account: AccountCode
@@ -45,6 +46,7 @@ class Section:
     cadence: Cadence
     anchors: "Anchors"
     ahead: tuple[Period, ...] = ()
+    decides: Callable[[Period], bool] = field(default=lambda _: True, compare=False)
 
     def bears(self, moment: datetime) -> bool:
         """Whether custom usage of ``moment`` is billed by this plan: by the first attached one
@@ -159,6 +161,7 @@ def sections(
     subscription: Subscription,
     life: Period,
     before: Iterable[AccountPlan] = (),
+    decides: Callable[[Period], bool] = lambda _: True,
 ) -> Iterator[Section]:
     """Every part of every attached plan, clipped to the attachment and to ``life``.
 
@@ -182,7 +185,7 @@ def sections(
                 section = _section(
                     record, attachment, timeline, span, part, until, active.start, end, life
                 )
-                yield replace(section, ahead=tuple(ahead))
+                yield replace(section, ahead=tuple(ahead), decides=decides)
         ahead += _by_amount(attachment, timeline)
 
 

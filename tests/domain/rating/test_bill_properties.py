@@ -22,7 +22,7 @@ from shared.domain.catalog.charges import (
     Upfront,
 )
 from shared.domain.catalog.plan import Plan, PricingKind
-from shared.domain.grants import Credit, Prepayment
+from shared.domain.grants import AdHocCharge, Credit, Prepayment
 from shared.domain.money import ZERO
 from shared.domain.period import Frequency
 from shared.domain.rating.charge import Band
@@ -234,6 +234,44 @@ def test_the_running_total_never_falls_while_usage_only_grows(
         owed = customer.cents(now, come)
         assert owed >= before
         before = owed
+
+
+CHARGES = st.lists(st.tuples(MOMENTS, AMOUNTS), max_size=3)
+FREQUENCIES = st.sampled_from([None, Frequency.WEEKLY, Frequency.ANNUALLY])
+
+
+@settings(max_examples=60)
+@given(plans(), FREQUENCIES, USAGE, USAGE, CHARGES, st.integers(1, 2))
+def test_locking_changes_no_total_and_late_usage_costs_what_it_would_have_in_time(
+    plan: Plan,
+    frequency: Frequency | None,
+    usage: list[tuple[datetime, Decimal]],
+    late: list[tuple[datetime, Decimal]],
+    charges: list[tuple[datetime, Decimal]],
+    months: int,
+) -> None:
+    if plan.standing_charge is not None:
+        plan = replace(plan, standing_charge=replace(plan.standing_charge, frequency=frequency))
+    extra = {
+        "charges": tuple(
+            AdHocCharge(f"c{n}", at, Due(amount)) for n, (at, amount) in enumerate(charges)
+        )
+    }
+    locking, other = (customer_of(plan, usage, grants=extra) for _ in range(2))
+    for month in range(months):
+        now = utc(4 + month, 1, 3)
+        other.state(now)
+        statement = locking.state(now)
+        first = statement.wholes()[0]
+        bill = compose(statement, first, now)
+        assert bill.ended
+        before = locking.totals(now)
+        locking.locked = (*locking.locked, bill.frozen)
+        assert locking.totals(now) == before
+        for customer in (locking, other):
+            come = [customer.use(at, n) for at, n in late[month::2] if at < now]
+            customer.state(now, come)
+    assert locking.cents(END) == other.cents(END)
 
 
 @given(MODELS, USAGE, st.decimals(0, 5, places=2))
