@@ -281,7 +281,7 @@ class App:
         from shared.services.fold import Fold
         from shared.storage.usage_days import TableUsageDays
 
-        return Fold(self._log, TableUsageDays(self._tables), self._catalog_cache)
+        return Fold(self._log, TableUsageDays(self._tables), self._catalog_cache, self._accounts)
 
     @cached_property
     def _rate_account(self) -> RateAccount:

@@ -85,6 +85,7 @@ def account_view(record: AccountRecord) -> dict[str, object]:
         "epoch": account.epoch,
         "parent": account.parent,
         "custom": account.custom,
+        "formerCustom": record.former,
         "children": record.children,
         "plans": record.plans,
         "prepayments": record.prepayments,

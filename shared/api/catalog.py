@@ -29,6 +29,7 @@ MAX_DEPTH = 32
 """No catalogue is nested as deeply."""
 
 _HUGE = re.compile(r"[+-]?[\d._]*[eE][+-]?\d{3,}")
+_INTEGER = re.compile(r"[+-]?(0|[1-9]\d{0,39})")
 _ETAG = re.compile(r'"(\d{1,10})"')
 
 
@@ -57,7 +58,17 @@ def _exact_number(loader: _ExactLoader, node: yaml.ScalarNode) -> Decimal:
     return number
 
 
+def _plain_integer(loader: _ExactLoader, node: yaml.ScalarNode) -> int:
+    """YAML takes 010 for eight and 1:30 for ninety: nobody means that in a price list."""
+    text = str(loader.construct_scalar(node)).replace("_", "")
+    if not _INTEGER.fullmatch(text):
+        message = f"write {text[:40]} in plain decimal digits, or in quotes if it is a text"
+        raise yaml.YAMLError(f"{message}{node.start_mark}")
+    return int(text)
+
+
 _ExactLoader.add_constructor("tag:yaml.org,2002:float", _exact_number)
+_ExactLoader.add_constructor("tag:yaml.org,2002:int", _plain_integer)
 
 
 @cache
@@ -144,7 +155,11 @@ def patched_catalog(headers: Mapping[str, str], body: bytes, current: CatalogVer
     Raises ``InvalidInput`` with every fault of the result's shape.
     """
     require_type(headers, MERGE_PATCH, "application/json")
-    return catalog_of(merged(document_of(current.catalog), parse_json(body)))
+    patch = parse_json(body)
+    faults = list(_unusable(patch, []))
+    if faults:
+        raise InvalidInput(f"the patch has {len(faults)} faults", faults)
+    return catalog_of(merged(document_of(current.catalog), patch))
 
 
 def merged(target: object, patch: object) -> object:

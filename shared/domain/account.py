@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import ClassVar
 
 from shared.domain.catalog.custom import CustomFields
 from shared.domain.grants import AdHocCharge, Credit, Prepayment
 from shared.domain.ids import AccountCode, PlanCode, Shard, shard_of
 from shared.domain.lifecycle.subscription import Subscription
+from shared.domain.money import to_text
 from shared.domain.period import Period
 from shared.domain.rating.bill import PeriodRecord
 from shared.domain.rating.locked import LockedBill
@@ -63,11 +65,48 @@ class AccountPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class FormerCustom:
+    """Custom fields that an account had before ``until``, numbers spelled as text."""
+
+    until: datetime
+    custom: Mapping[str, str]
+
+    @property
+    def id(self) -> str:
+        """No two hold until the same moment."""
+        return self.until.astimezone(UTC).strftime("%Y%m%d%H%M")
+
+
+@dataclass(frozen=True, slots=True)
+class CustomHistory:
+    """Custom fields of an account over time: what is calculated with them can be calculated again
+    and comes out the same."""
+
+    present: CustomFields
+    former: tuple[FormerCustom, ...] = ()
+
+    def at(self, moment: datetime) -> CustomFields:
+        """The custom fields in force at ``moment``."""
+        return next((old.custom for old in self.former if moment < old.until), self.present)
+
+    def changed(self, custom: CustomFields, since: datetime) -> "CustomHistory":
+        """The history with other fields from ``since`` on, which no earlier change comes after."""
+        if custom == self.present or any(old.until >= since for old in self.former):
+            return CustomHistory(custom, self.former)
+        spelled = {
+            name: to_text(value) if isinstance(value, Decimal) else value
+            for name, value in self.present.items()
+        }
+        return CustomHistory(custom, (*self.former, FormerCustom(since, spelled)))
+
+
+@dataclass(frozen=True, slots=True)
 class AccountRecord:
     """Everything kept in an account's partition: what rating needs besides usage and prices.
 
     ``children`` are the codes of its child accounts; one that was announced and never made may be
-    among them. ``locked`` are the bills that are final, oldest first.
+    among them. ``locked`` are the bills that are final, ``former`` the custom fields there were,
+    oldest first.
     """
 
     account: Account
@@ -79,11 +118,17 @@ class AccountRecord:
     charges: tuple[AdHocCharge, ...] = ()
     children: tuple[AccountCode, ...] = ()
     locked: tuple[LockedBill, ...] = ()
+    former: tuple[FormerCustom, ...] = ()
 
     @property
     def subscription(self) -> Subscription | None:
         """The subscription that pays: the newest one, whatever its state."""
         return self.subscriptions[-1] if self.subscriptions else None
+
+    @property
+    def customs(self) -> CustomHistory:
+        """The account's custom fields over time."""
+        return CustomHistory(self.account.custom, self.former)
 
     @property
     def closed_until(self) -> datetime | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 
 from shared import telemetry
 from shared.domain.account import Account, AccountRecord
+from shared.domain.accounts.custom_fields import counts_from, custom_field_faults
 from shared.domain.accounts.faults import account_faults, change_faults, family_faults
 from shared.domain.accounts.scene import Scene
 from shared.domain.errors import (
@@ -87,6 +88,8 @@ class ManageAccounts:
     ) -> Versioned[AccountRecord]:
         """Replace name, custom fields and, before its first plan begins, zone, currency and epoch.
 
+        Custom fields of an account with a plan count from a full hour on that is yet to come.
+
         Raises ``NotFound``, ``StaleVersion``, ``InvalidInput`` with every fault.
         """
 
@@ -95,7 +98,11 @@ class ManageAccounts:
             if faults:
                 raise InvalidInput("the account cannot be changed so", faults)
             detail = _changed(scene.record.account, account)
-            return Edit(replace(scene.record, account=account), "account.update", detail)
+            since, former = counts_from(scene), scene.record.former
+            if since is not None:
+                former = scene.record.customs.changed(account.custom, since).former
+            record = replace(scene.record, account=account, former=former)
+            return Edit(record, "account.update", detail)
 
         return self.change(code, expected, by, edit)
 
@@ -174,7 +181,8 @@ class ManageAccounts:
 
 def _faults(account: Account, scene: Scene) -> Iterator[FieldError]:
     organization = scene.catalogs[0].organization if scene.catalogs else None
-    return account_faults(account, organization)
+    yield from account_faults(account, organization)
+    yield from custom_field_faults(account, scene)
 
 
 def _hanging(record: AccountRecord) -> str | None:

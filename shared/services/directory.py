@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.domain.account import AccountPlan, AccountRecord
+from shared.domain.account import AccountPlan, AccountRecord, CustomHistory
 from shared.domain.catalog.catalog import Catalog
 from shared.domain.catalog.timeline import Timeline, VersionHead
 from shared.domain.errors import Unavailable
@@ -18,12 +18,15 @@ subscription and the catalogue do."""
 
 MAX_PLACES = 200_000
 
+NOTHING = CustomHistory({})
+
 
 @dataclass(frozen=True, slots=True)
 class Placement:
     """Where an account's usage is kept, in cells of how many minutes, from when until when.
 
-    What was used before ``ends`` is taken until ``closes``; ``plans`` are those attached.
+    What was used before ``ends`` is taken until ``closes``; ``plans`` are those attached, and
+    ``customs`` the account's custom fields.
     """
 
     account: AccountCode
@@ -33,6 +36,7 @@ class Placement:
     ends: datetime | None
     closes: datetime | None
     plans: tuple[AccountPlan, ...] = ()
+    customs: CustomHistory = NOTHING
 
 
 class Directory:
@@ -69,7 +73,16 @@ class Directory:
         ends = subscription.end if subscription else None
         closes = None if ends is None else ends + self._grace
         minutes = cell_minutes(zone)
-        return Placement(account.code, account.shard, minutes, starts, ends, closes, record.plans)
+        return Placement(
+            account.code,
+            account.shard,
+            minutes,
+            starts,
+            ends,
+            closes,
+            record.plans,
+            record.customs,
+        )
 
     def _payer(self, parent: AccountCode) -> AccountRecord | None:
         found = self._accounts.load(parent)

@@ -9,7 +9,7 @@ from shared.domain.ids import AccountCode, Shard
 from shared.domain.period import HOUR, day_of
 from shared.domain.usage.cell import CellUsage
 from shared.domain.usage.partial import Partial, merged
-from shared.ports import DayKey, Etag, UsageDay, UsageDays, UsageLog, Versioned
+from shared.ports import Accounts, DayKey, Etag, UsageDay, UsageDays, UsageLog, Versioned
 from shared.services.directory import CatalogCache
 from shared.services.reaggregate import Reaggregate
 
@@ -36,10 +36,12 @@ class Folded:
 class Fold:
     """Brings an account's usage days up to date and hands them to rating."""
 
-    def __init__(self, log: UsageLog, days: UsageDays, catalogs: CatalogCache) -> None:
+    def __init__(
+        self, log: UsageLog, days: UsageDays, catalogs: CatalogCache, accounts: Accounts
+    ) -> None:
         self._log = log
         self._days = days
-        self._reaggregate = Reaggregate(log, catalogs)
+        self._reaggregate = Reaggregate(log, catalogs, accounts)
 
     def __call__(
         self,

@@ -199,7 +199,7 @@ class IngestUsage:
             unbilled = fault_of_plans(placement.plans, timeline, event.time)
             if unbilled is not None:
                 return (FieldError("/data/unitPrice", unbilled),)
-        taken = intake.take(event.data)
+        taken = intake.take(event.data, placement.customs.at(event.time))
         if not isinstance(taken, Taken):
             return taken
         return _Usable(_entry(event, payload, placement, intake, taken), placement.shard)

@@ -11,13 +11,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 
+from shared.domain.account import CustomHistory
 from shared.domain.catalog.timeline import Timeline
 from shared.domain.ids import AccountCode, MeterCode, Shard
 from shared.domain.period import cell_of, day_of, day_start
 from shared.domain.usage.event import UsageEvent
 from shared.domain.usage.partial import Partial
-from shared.ports import DayKey, UsageDay, UsageLog
-from shared.services.directory import CatalogCache
+from shared.ports import Accounts, DayKey, UsageDay, UsageLog
+from shared.services.directory import NOTHING, CatalogCache
 
 type Cell = tuple[MeterCode, datetime]
 type Cells = Mapping[DayKey, Mapping[datetime, Partial]]
@@ -26,9 +27,10 @@ type Cells = Mapping[DayKey, Mapping[datetime, Partial]]
 class Reaggregate:
     """Finds cells whose stored statistics do not suffice, and makes them of the events."""
 
-    def __init__(self, log: UsageLog, catalogs: CatalogCache) -> None:
+    def __init__(self, log: UsageLog, catalogs: CatalogCache, accounts: Accounts) -> None:
         self._log = log
         self._catalogs = catalogs
+        self._accounts = accounts
 
     def wanting(
         self, rows: Iterable[UsageDay], fresh: Mapping[DayKey, Mapping[datetime, Partial]]
@@ -69,6 +71,8 @@ class Reaggregate:
         timeline = self._catalogs.timeline()
         if timeline is None:
             return made
+        stored = self._accounts.load(account)
+        customs = NOTHING if stored is None else stored.value.customs
         for day in sorted({day_of(cell) for _, cell in cells}):
             # Events first: each of them is then in a cell that the partials name.
             events = list(self._log.events(day, shard, account))
@@ -76,7 +80,7 @@ class Reaggregate:
             for event in events:
                 cell = _cell_of(event, known)
                 if (event.meter, cell) in cells:
-                    _add(made, timeline, event, cell)
+                    _add(made, timeline, event, cell, customs)
         for partials in _by_cell(made, {meter for meter, _ in cells}).values():
             total = sum(partial.events for partial in partials)
             for partial in partials:
@@ -124,11 +128,12 @@ def _add(
     timeline: Timeline,
     event: UsageEvent,
     cell: datetime,
+    customs: CustomHistory,
 ) -> None:
     intake = timeline.intake(event.meter, event.time)
     if intake is None:
         raise AssertionError("an event of a meter that never existed was stored")
-    taken = intake.take_again(event.data)
+    taken = intake.take_again(event.data, customs.at(event.time))
     key = DayKey(event.account, day_of(cell), event.meter, taken.segment)
     generation = timeline.generation(event.meter, cell)
     partial = made.setdefault(key, {}).setdefault(cell, Partial(generation=generation))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
-from shared.domain.account import Account, AccountPlan, AccountRecord
+from shared.domain.account import Account, AccountPlan, AccountRecord, FormerCustom
 from shared.domain.catalog.custom import CustomFields
 from shared.domain.errors import ConcurrentUpdate, Conflict, Unavailable
 from shared.domain.grants import AdHocCharge, Credit, Prepayment
@@ -40,6 +40,7 @@ PARTS: Final = (
     ("credits", keys.CREDIT, "credit", Credit),
     ("charges", keys.CHARGE, "charge", AdHocCharge),
     ("locked", keys.BILL, "bill", LockedBill),
+    ("former", keys.CUSTOM, "former", FormerCustom),
 )
 """What stands in rows of its own: the field of the record, which the ``account`` row lists the
 ids of too, the prefix of the rows, their property, and its type."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from shared.domain.account import AccountPlan, AccountRecord
+from shared.domain.account import AccountPlan, AccountRecord, FormerCustom
 from shared.domain.errors import TooLarge
 from shared.domain.grants import AdHocCharge, Credit, Prepayment
 from shared.domain.lifecycle.subscription import Subscription
@@ -167,7 +167,9 @@ def _distinct_bytes(write: PartialWrite) -> int:
     )
 
 
-type _Part = AccountPlan | Subscription | Prepayment | Credit | AdHocCharge | LockedBill
+type _Part = (
+    AccountPlan | Subscription | Prepayment | Credit | AdHocCharge | LockedBill | FormerCustom
+)
 
 
 def check_account(record: AccountRecord, stored: AccountRecord | None = None) -> None:
@@ -193,6 +195,7 @@ def _parts_of(record: AccountRecord) -> dict[tuple[str, str], object]:
         "credit": record.credits,
         "charge": record.charges,
         "bill": record.locked,
+        "former": record.former,
     }
     parts = [((kind, part.id), part) for kind, parts in kinds.items() for part in parts]
     check_once([key for key, _ in parts])

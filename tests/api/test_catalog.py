@@ -237,6 +237,27 @@ def test_a_patch_that_leaves_no_catalogue_is_refused(patch: object) -> None:
         patched_catalog(PATCH, json.dumps(patch).encode(), current)
 
 
+@pytest.mark.parametrize("depth", [40, 1_500, 8_000])
+def test_a_patch_without_a_bottom_is_refused(depth: int) -> None:
+    current = world_with(sample()).process.put_catalog.current()
+    patch = b'{"a":' * depth + b"1" + b"}" * depth
+    with pytest.raises(InvalidInput):
+        patched_catalog(PATCH, patch, current)
+
+
+@pytest.mark.parametrize("text", ["010", "1:30", "0x10", "0b11", "-010", "1" * 41])
+def test_integers_that_are_not_what_they_seem_are_refused(text: str) -> None:
+    document = f"organization: {{name: x, custom: {{a: {text}}}}}"
+    with pytest.raises(InvalidInput, match="plain decimal digits"):
+        parse_catalog(YAML, document.encode())
+
+
+@pytest.mark.parametrize(("text", "number"), [("10", 10), ("-7", -7), ("+1_000", 1000), ("0", 0)])
+def test_integers_are_what_they_seem(text: str, number: int) -> None:
+    document = f"organization: {{name: x, custom: {{a: {text}}}}}"
+    assert parse_catalog(YAML, document.encode()).organization.custom == {"a": number}
+
+
 # --- changing
 
 

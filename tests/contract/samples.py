@@ -1,10 +1,10 @@
 """Values that the contract suites store."""
 
 import random
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from shared.domain.account import Account, AccountPlan, AccountRecord
+from shared.domain.account import Account, AccountPlan, AccountRecord, FormerCustom
 from shared.domain.catalog.charges import Due
 from shared.domain.grants import AdHocCharge, Credit, Prepayment
 from shared.domain.ids import (
@@ -177,6 +177,10 @@ def account_record(code: AccountCode = ADA) -> AccountRecord:
         ),
         children=(AccountCode("zoe"), AccountCode("amy")),
         locked=(_bill("2026-2"), _bill("2026-1")),
+        former=(
+            FormerCustom(NOON - timedelta(days=9), {}),
+            FormerCustom(NOON, {"rate": "2.5", "größe": "ä|\U0001f388"}),
+        ),
     )
 
 

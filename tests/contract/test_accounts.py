@@ -94,7 +94,9 @@ def test_saving_replaces_plans_and_subscriptions(accounts: Accounts) -> None:
     assert loaded(accounts) == record
 
 
-@pytest.mark.parametrize("kind", ["prepayments", "credits", "charges", "children", "locked"])
+@pytest.mark.parametrize(
+    "kind", ["prepayments", "credits", "charges", "children", "locked", "former"]
+)
 def test_saving_replaces_what_was_granted_and_charged(accounts: Accounts, kind: str) -> None:
     record = account_record()
     etag = accounts.create(record)

@@ -134,6 +134,16 @@ def test_plans_of_a_product_do_not_overlap(
     assert len(desk.record().plans) == 2
 
 
+def test_a_repeated_request_attaches_nothing_beside_itself(desk: Desk) -> None:
+    attach(desk, "tiered")
+    assert "is needed with allowOverlap" in refused(desk, allow_overlap=True)["/start"]
+    second = attach(desk, allow_overlap=True, start=START)
+    desk.world.clock.advance(2 * HOUR)
+    again = refused(desk, allow_overlap=True, start=START)["/start"]
+    assert second.id in again
+    assert len(desk.record().plans) == 2
+
+
 def test_plans_of_several_products_go_side_by_side(desk: Desk) -> None:
     attach(desk)
     assert attach(desk, "other").plan == "other"

@@ -263,7 +263,7 @@ class World:
         writer = UsageWriter(log, clock, self.tasks, f"boot{self._boots:04x}")
         directory = Directory(accounts, cache, self.grace)
         ingest = IngestUsage(writer, directory, cache, parking, clock)
-        fold = Fold(log, tap(self.days, "days", journal), cache)
+        fold = Fold(log, tap(self.days, "days", journal), cache, accounts)
         rate = RateAccount(accounts, cache, fold, self.grace)
         reaggregation = RunReaggregation(
             tap(self.reaggregations, "reaggregations", journal),

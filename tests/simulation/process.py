@@ -138,7 +138,7 @@ def boot(stores: Stores, instance: Instance, chaos: Chaos, kit: Kit, watch: Watc
     cache = CatalogCache(port("catalogs", stores.catalogs), clock)
     writer = kit.writer(log, clock, SimTasks(instance), instance.name)
     ingest = kit.ingest(writer, Directory(accounts, cache, GRACE), cache, parking, clock)
-    fold = WatchedFold(kit.fold(log, port("days", stores.days), cache), watch)
+    fold = WatchedFold(kit.fold(log, port("days", stores.days), cache, accounts), watch)
     rate = kit.rate_account(accounts, cache, fold, GRACE)
     findings = port("findings", stores.findings)
     submit = kit.submit(ledger, marketplace, kit.breaker(clock))

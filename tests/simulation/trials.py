@@ -11,6 +11,7 @@ from shared.domain.usage.partial import Partial
 from shared.ports import CatalogVersion, EventRow, PartialKey, PartialWrite, UsageBatch
 from shared.services.directory import CatalogCache
 from shared.services.fold import Fold
+from tests.fakes.accounts import FakeAccounts
 from tests.fakes.catalogs import FakeCatalogs
 from tests.fakes.clock import FakeClock
 from tests.fakes.usage_days import FakeUsageDays
@@ -31,9 +32,9 @@ class TwoFolds:
         self.log, self.days, self.journal = FakeUsageLog(), FakeUsageDays(), Journal()
         catalogs = FakeCatalogs()
         catalogs.add(CatalogVersion(1, NOON, catalog((TARIFFS[0], TARIFFS[1]), "UTC")))
-        cache = CatalogCache(catalogs, FakeClock(NOON))
-        self.first: Fold = kit.fold(self.log, tap(self.days, "days", self.journal), cache)
-        self.second: Fold = kit.fold(self.log, self.days, cache)
+        cache, accounts = CatalogCache(catalogs, FakeClock(NOON)), FakeAccounts()
+        self.first: Fold = kit.fold(self.log, tap(self.days, "days", self.journal), cache, accounts)
+        self.second: Fold = kit.fold(self.log, self.days, cache, accounts)
         self._number = 0
 
     def use(self, time: datetime) -> None:

@@ -1,12 +1,13 @@
 """Attaching plans to accounts: one active plan of a product, nothing that has been billed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from typing import ClassVar
 
 from shared.domain.account import AccountPlan
+from shared.domain.accounts.custom_fields import compound_faults
 from shared.domain.accounts.scene import Scene
 from shared.domain.catalog.validation.references import unknown
 from shared.domain.errors import FieldError
@@ -19,7 +20,8 @@ MAX_PLANS = 500
 @dataclass(frozen=True, slots=True)
 class PlanOrder:
     """A plan to be attached for [start, end): from the present hour on when ``start`` is left
-    out, for good without ``end``. ``allow_overlap`` attaches it beside others of its product."""
+    out, for good without ``end``. ``allow_overlap`` attaches it beside others of its product, and
+    needs a ``start``."""
 
     __pydantic_config__: ClassVar = WIRE
 
@@ -54,6 +56,9 @@ def plan_faults(
         yield FieldError("/plan", _unknown_plan(order.plan, scene))
     if shape or plan is None:
         return
+    if scene.timeline is not None:
+        span = scene.timeline.spans(order.plan)[-1]
+        yield from compound_faults("/plan", scene.record.account.custom, span)
     others = [other for other in scene.record.plans if other is not replaced]
     if len(others) >= MAX_PLANS:
         yield FieldError("", f"an account has at most {MAX_PLANS} plans attached in its life")
@@ -62,7 +67,9 @@ def plan_faults(
         yield from scene.closed_faults("/start", new.start)
     else:
         yield from _replacing_faults(new, replaced, scene)
-    if not order.allow_overlap:
+    if order.allow_overlap:
+        yield from _twice_faults(order, new, others, replaced)
+    else:
         for other in others:
             product = scene.plan(other.plan)
             if product is not None and product.product == plan.product and _overlap(new, other):
@@ -92,6 +99,23 @@ def _replacing_faults(new: AccountPlan, old: AccountPlan, scene: Scene) -> Itera
     if new.end != old.end:
         first = min(end for end in (new.end, old.end) if end is not None)
         yield from scene.closed_faults("/end", first)
+
+
+def _twice_faults(
+    order: PlanOrder,
+    new: AccountPlan,
+    others: Sequence[AccountPlan],
+    replaced: AccountPlan | None,
+) -> Iterator[FieldError]:
+    """Beside others a plan is attached once, however often the request is repeated: each
+    attachment has charges of its own."""
+    if order.start is None and replaced is None:
+        message = "is needed with allowOverlap: it tells a repeated request from a second plan"
+        yield FieldError("/start", message)
+    for other in others:
+        if (other.plan, other.start) == (new.plan, new.start):
+            message = f"plan {new.plan} is attached from then on already (id {other.id})"
+            yield FieldError("/start", message)
 
 
 def _unknown_plan(code: PlanCode, scene: Scene) -> str:

@@ -32,6 +32,18 @@ def custom_values(*holders: CustomFields) -> dict[str, DataValue]:
     }
 
 
+def overridden(base: Mapping[str, DataValue], own: CustomFields) -> dict[str, DataValue]:
+    """What expressions see of the catalogue's fields (``base``, by their names in expressions) for
+    an account with fields of its ``own``: those count where the catalogue has one of that name,
+    and of that kind, so that there always is a value that expressions were checked with."""
+    found = dict(base)
+    for name, value in custom_values(own).items():
+        known = base.get(name)
+        if known is not None and isinstance(value, Decimal) is isinstance(known, Decimal):
+            found[name] = value
+    return found
+
+
 def custom_names(*holders: CustomFields) -> Iterator[str]:
     """The names by which expressions may read the fields of ``holders``."""
     return (f"{PREFIX}{name}" for fields in holders for name in fields)

@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Final
 
 from shared.domain.catalog.aggregation import Aggregation
-from shared.domain.catalog.intake import Intake, Taken
+from shared.domain.catalog.custom import CustomFields
+from shared.domain.catalog.intake import NONE, Intake, Taken
 from shared.domain.catalog.meter import DataField, FieldCategory, Meter
 from shared.domain.catalog.segment import key_of
 from shared.domain.errors import FieldError
@@ -53,14 +54,22 @@ class CustomIntake(Intake):
 
     currencies: frozenset[str] = frozenset()
 
-    def take(self, data: Mapping[str, DataValue]) -> Taken | tuple[FieldError, ...]:
+    def take(
+        self,
+        data: Mapping[str, DataValue],
+        own: CustomFields = NONE,  # noqa: ARG002 - no expression reads it
+    ) -> Taken | tuple[FieldError, ...]:
         """See ``Intake``; the currency must be one that can be converted."""
         faults = self.meter.faults_of(data) or tuple(self._faults(data))
         if faults:
             return tuple(FieldError("/data" + f.pointer, f.message) for f in faults)
         return self.take_again(data)
 
-    def take_again(self, data: Mapping[str, DataValue]) -> Taken:
+    def take_again(
+        self,
+        data: Mapping[str, DataValue],
+        own: CustomFields = NONE,  # noqa: ARG002 - no expression reads it
+    ) -> Taken:
         """See ``Intake``. What is the same in all of a part is not kept in its statistics."""
         known: dict[str, DataValue] = {BILLABLE: "true", DESCRIPTION: "", **data}
         counted: dict[str, DataValue] = {

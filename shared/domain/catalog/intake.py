@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from shared.domain.catalog.aggregation import Aggregation
+from shared.domain.catalog.custom import CustomFields, overridden
 from shared.domain.catalog.meter import DerivedField, Meter, fault_of_sign
 from shared.domain.catalog.segment import SegmentKey, key_of
 from shared.domain.errors import FieldError
@@ -22,6 +23,8 @@ class Taken:
     data: Mapping[str, DataValue]
     segment: SegmentKey
 
+
+NONE: CustomFields = {}
 
 type _Derivation = tuple[DerivedField, Expression]
 
@@ -42,21 +45,26 @@ class Intake:
     derivations: tuple[_Derivation, ...]
     fees: tuple[Fee, ...] = ()
 
-    def take(self, data: Mapping[str, DataValue]) -> Taken | tuple[FieldError, ...]:
-        """The event's usage, or everything that is wrong with it; pointers begin at the event."""
+    def take(
+        self, data: Mapping[str, DataValue], own: CustomFields = NONE
+    ) -> Taken | tuple[FieldError, ...]:
+        """The event's usage, or everything that is wrong with it; pointers begin at the event.
+
+        ``own`` are custom fields of the event's account.
+        """
         faults = self.meter.faults_of(data)
         if faults:
             return tuple(FieldError("/data" + f.pointer, f.message) for f in faults)
         if not self.derivations and not self.fees:
             return Taken(data, key_of(self.segment_fields, data))
         errors: list[FieldError] = []
-        taken = self._derived(data, errors)
+        taken = self._derived(data, own, errors)
         return taken if not errors else tuple(errors)
 
-    def take_again(self, data: Mapping[str, DataValue]) -> Taken:
+    def take_again(self, data: Mapping[str, DataValue], own: CustomFields = NONE) -> Taken:
         """The usage of an event that was accepted before, perhaps under other rules: it counts
         whatever these say, and lacks the derived fields that cannot be made of it."""
-        return self._derived(data, [])
+        return self._derived(data, own, [])
 
     def covers(self, older: "Intake") -> bool:
         """Whether what ``older`` made of events has all that this needs of them."""
@@ -77,8 +85,11 @@ class Intake:
             seen[field.code] = (field.code, field.category.numeric, expression.text, custom, inner)
         return seen.values()
 
-    def _derived(self, data: Mapping[str, DataValue], errors: list[FieldError]) -> Taken:
-        values: dict[str, DataValue] = {**self.custom, **data}
+    def _derived(
+        self, data: Mapping[str, DataValue], own: CustomFields, errors: list[FieldError]
+    ) -> Taken:
+        custom = overridden(self.custom, own) if own else self.custom
+        values: dict[str, DataValue] = {**custom, **data}
         made: dict[str, DataValue] = dict(data)
         for field, expression in self.derivations:
             try:

@@ -6,7 +6,8 @@ from functools import lru_cache
 
 from shared.domain.catalog.aggregation import Aggregation, CompoundAggregation
 from shared.domain.catalog.catalog import Catalog
-from shared.domain.catalog.custom import custom_values
+from shared.domain.catalog.custom import CustomFields, custom_values, overridden
+from shared.domain.catalog.intake import NONE
 from shared.domain.catalog.plan import Pricing
 from shared.domain.catalog.resolve import ResolvedPlan
 from shared.domain.catalog.segment import (
@@ -34,7 +35,10 @@ compiled = lru_cache(maxsize=1_024)(compile_expression)
 
 
 class Quantities:
-    """What one plan measures in ``cells`` and in those of ``earlier``, which are merged once."""
+    """What one plan measures in ``cells`` and in those of ``earlier``, which are merged once.
+
+    ``custom`` are fields of the account.
+    """
 
     def __init__(
         self,
@@ -42,9 +46,11 @@ class Quantities:
         plan: ResolvedPlan,
         cells: Iterable[CellUsage],
         earlier: "Quantities | None" = None,
+        custom: CustomFields = NONE,
     ) -> None:
         self._catalog = catalog
         self._plan = plan
+        self._custom = custom
         found: dict[tuple[MeterCode, SegmentKey], list[Partial]] = {}
         if earlier is not None:
             for own, parts in earlier.parts.items():
@@ -99,11 +105,12 @@ class Quantities:
     def _calculated(self, compound: CompoundAggregation) -> Decimal:
         expression: Expression = compiled(compound.expression)
         product = self._catalog.product(self._plan.product)
-        values: dict[str, DataValue] = custom_values(
+        theirs = custom_values(
             self._catalog.organization.custom,
             product.custom if product else {},
             self._plan.custom,
         )
+        values: dict[str, DataValue] = overridden(theirs, self._custom)
         for name in expression.names - values.keys():
             if self._catalog.find_measure(AggregationCode(name)) is not None:
                 values[name] = self.measure(AggregationCode(name))

@@ -244,21 +244,23 @@ def _measured(
 
     The latter is always floored: what rounding adds at the end of the period comes last.
     """
-    catalog, plan = window.span.catalog, window.plan
+    catalog, plan, own = window.span.catalog, window.plan, window.custom
     if not cuts:
-        return Quantities(catalog, plan, cells), ()
+        return Quantities(catalog, plan, cells, None, own), ()
     minutes = cell_minutes(window.section.zone)
     made: list[Cut] = []
     so_far: Quantities | None = None
     first = window.period.start
     for at in cuts:
         last = max(cell_of(at, minutes), first)
-        so_far = Quantities(catalog, plan, [c for c in cells if first <= c.start < last], so_far)
+        part = [c for c in cells if first <= c.start < last]
+        so_far = Quantities(catalog, plan, part, so_far, own)
         lines = _lines(window, so_far, ended=False)
         debits = [line.amount for line in lines if line.kind is PricingKind.DEBIT]
         made.append(Cut(at, sum((floor_to(amount, digits) for amount in debits), ZERO)))
         first = last
-    return Quantities(catalog, plan, [c for c in cells if c.start >= first], so_far), tuple(made)
+    rest = [c for c in cells if c.start >= first]
+    return Quantities(catalog, plan, rest, so_far, own), tuple(made)
 
 
 def _lines(window: Window, quantities: Quantities, *, ended: bool) -> tuple[LineItem, ...]:

@@ -6,9 +6,10 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
-from shared.domain.account import AccountPlan, AccountRecord
+from shared.domain.account import AccountPlan, AccountRecord, CustomHistory
 from shared.domain.catalog.billing import AmountBilling, QuantityBilling
 from shared.domain.catalog.catalog import Catalog
+from shared.domain.catalog.custom import CustomFields
 from shared.domain.catalog.plan import Pricing
 from shared.domain.catalog.resolve import ResolvedPlan
 from shared.domain.catalog.timeline import END, PlanSpan, Timeline
@@ -45,6 +46,7 @@ class Section:
     free_until: datetime
     cadence: Cadence
     anchors: "Anchors"
+    customs: CustomHistory
     ahead: tuple[Period, ...] = ()
     decides: Callable[[Period], bool] = field(default=lambda _: True, compare=False)
 
@@ -121,6 +123,11 @@ class Window:
     def plan(self) -> ResolvedPlan:
         """What the plan costs."""
         return self.section.span.plan
+
+    @property
+    def custom(self) -> CustomFields:
+        """Custom fields of the account: those in force when the window begins, to its end."""
+        return self.section.customs.at(self.period.start)
 
     @property
     def free(self) -> bool:
@@ -225,6 +232,7 @@ def _section(
         free_until=trial_end(tried, plan.free_trial, zone),
         cadence=Cadence(plan.frequency, plan.interval, anchors(plan.frequency), zone),
         anchors=anchors,
+        customs=record.customs,
     )
 
 
