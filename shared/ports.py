@@ -69,6 +69,11 @@ class Tasks(Protocol):
         """A new lock between tasks of this process."""
         ...
 
+    def place(self) -> AbstractContextManager[object]:
+        """One of a few places for tasks that gain by going one after the other: what comes
+        while they wait goes with them. Whoever finds none waits a moment and goes on without."""
+        ...
+
 
 class Signal(Protocol):
     """Something that happens once, and that tasks wait for."""

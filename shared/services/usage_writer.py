@@ -181,6 +181,13 @@ class Lane:
     def drain(self) -> None:
         """Store what is queued, so requests that arrive together share transactions, and leave
         what is queued meanwhile to another task. Raises nothing: requests are told."""
+        try:
+            with self.tasks.place():
+                self._drain()
+        finally:
+            self._hand_over()
+
+    def _drain(self) -> None:
         with self._lock:
             taken, self._queue = self._queue, []
         waiting = [entry for _, own in taken for entry in own]
@@ -193,7 +200,6 @@ class Lane:
             _fail([e for e in waiting if not e.done], Unavailable("the writer broke down"))
             for request, _ in taken:
                 request.settled(broken)
-            self._hand_over()
 
     def _hand_over(self) -> None:
         with self._lock:

@@ -22,6 +22,9 @@ class FakeTasks:
     def lock(self) -> Lock:
         return nullcontext()
 
+    def place(self) -> Lock:
+        return nullcontext()
+
 
 class FakeSignal:
     """Waiting for it is the time in which the tasks run."""
