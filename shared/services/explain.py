@@ -39,7 +39,8 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class DimensionStory:
-    """Units of a dimension: due, told to the Marketplace, and when they were.
+    """Units of a dimension: due, told to the Marketplace, and when they were. ``committed`` is
+    what was accepted or is under way, less what was ``refunded``.
 
     What is due is the sum of the ``shares``; of amounts, whole units of it.
     """
@@ -50,6 +51,7 @@ class DimensionStory:
     committed: Decimal
     submissions: tuple[Submission, ...]
     shares: tuple[Share, ...] = ()
+    refunded: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ class Explain:
                 rows[key].value.committed if key in rows else ZERO,
                 tuple(submission for submission in sent if submission.key == key),
                 tuple(_shares(statement, key, names)),
+                rows[key].value.refunded if key in rows else ZERO,
             )
             for key, units in known.units.items()
         )

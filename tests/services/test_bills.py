@@ -294,6 +294,38 @@ def test_an_approval_comes_by_itself_when_the_grace_is_over() -> None:
     assert (approved.status, approved.by) == (BillStatus.APPROVED, "auto-approval")
 
 
+def test_the_timer_approves_what_nobody_objected_to_in_time() -> None:
+    world, _, bill = billed()
+    patient = replace(CATALOG.organization, bill_grace_hours=30)
+    world.put_catalog(replace(CATALOG, organization=patient))
+    for hours, status in ((6.5, BillStatus.PENDING), (30.5, BillStatus.APPROVED)):
+        world.clock.at = bill.period.end + timedelta(hours=hours)
+        world.messages.take("metering")
+        world.process.run_bills.start_due()
+        for message in world.messages.take("metering"):
+            world.process.run_bills.take(json.loads(message.body))
+        assert world.process.bills.get(bill.id).status is status
+
+
+def test_a_missing_rate_fails_loudly_and_for_that_account_only() -> None:
+    world, _, _ = billed()
+    other = customer(world, "berlin")
+    account = replace(world.record(other).account, currency="EUR")
+    loaded = world.accounts.load(other)
+    assert loaded is not None
+    world.accounts.save(replace(loaded.value, account=account), loaded.etag)
+    world.clock.at = MAY
+    world.messages.take("metering")
+    job = world.process.run_bills.start_due()
+    for message in world.messages.take("metering"):
+        world.process.run_bills.take(json.loads(message.body))
+    parts = world.process.run_bills.progress(job)
+    failed = {code: why for part in parts for code, why in part.failed.items()}
+    assert failed.keys() == {other}
+    assert "no exchange rate for EUR" in failed[other]
+    assert [part.finished for part in parts if part.finished is None] == []
+
+
 def test_a_family_has_one_bill() -> None:
     world = World()
     parent = customer(world, "acme")
