@@ -48,6 +48,19 @@ def post_plan(req: func.HttpRequest) -> func.HttpResponse:
     return respond(req, handle)
 
 
+@blueprint.route(route=ONE, methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def get_plan(req: func.HttpRequest) -> func.HttpResponse:
+    """One attachment."""
+    from shared.api.account_documents import account_of, plan_response
+
+    def handle(request: Request) -> Response:
+        code = account_of(request)
+        app().authorize.billing_read(request.headers, code)
+        return plan_response(code, app().account_plans.get(code, request.route["id"]))
+
+    return respond(req, handle)
+
+
 @blueprint.route(route=ONE, methods=["PUT"], auth_level=func.AuthLevel.ANONYMOUS)
 def put_plan(req: func.HttpRequest) -> func.HttpResponse:
     """Change or end an attachment."""

@@ -89,12 +89,13 @@ def delete_account(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route(route=f"{ONE}/totals", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def get_totals(req: func.HttpRequest) -> func.HttpResponse:
     """What an account owes by usage folded so far, and what is committed of it."""
-    from shared.api.account_documents import account_of
+    from shared.api.account_documents import account_of, check_family
     from shared.api.accounts import totals_response
 
     def handle(request: Request) -> Response:
         code = account_of(request)
-        app().authorize.billing_read(request.headers, code)
+        caller = app().authorize.billing_read(request.headers, code)
+        check_family(caller, code, app().accounts.payer)
         return totals_response(app().queries.totals(code))
 
     return respond(req, handle)

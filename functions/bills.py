@@ -99,12 +99,13 @@ def change_bill(req: func.HttpRequest) -> func.HttpResponse:
 )
 def get_bill_preview(req: func.HttpRequest) -> func.HttpResponse:
     """The bill of the running period as it would be now."""
-    from shared.api.account_documents import account_of
+    from shared.api.account_documents import account_of, check_family
     from shared.api.bills import bills_response
 
     def handle(request: Request) -> Response:
         code = account_of(request)
-        app().authorize.billing_read(request.headers, code)
+        caller = app().authorize.billing_read(request.headers, code)
+        check_family(caller, code, app().accounts.payer)
         return bills_response(app().bills.preview(code))
 
     return respond(req, handle)
@@ -125,12 +126,13 @@ def post_simulation(req: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route(route=EXPLAIN, methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def get_explanation(req: func.HttpRequest) -> func.HttpResponse:
     """What was sent for an account, and the lines that it was sent for."""
-    from shared.api.account_documents import account_of
+    from shared.api.account_documents import account_of, check_family
     from shared.api.explain import story_response
 
     def handle(request: Request) -> Response:
         code = account_of(request)
-        app().authorize.billing_read(request.headers, code)
+        caller = app().authorize.billing_read(request.headers, code)
+        check_family(caller, code, app().accounts.payer)
         return story_response(app().explain, code)
 
     return respond(req, handle)

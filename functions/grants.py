@@ -49,6 +49,19 @@ def post_grant(req: func.HttpRequest) -> func.HttpResponse:
     return respond(req, handle)
 
 
+@blueprint.route(route=ONE, methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def get_grant(req: func.HttpRequest) -> func.HttpResponse:
+    """One thing that was given or charged."""
+    from shared.api.account_documents import account_of, grant_response, kind_of
+
+    def handle(request: Request) -> Response:
+        code, kind = account_of(request), kind_of(request)
+        app().authorize.billing_read(request.headers, code)
+        return grant_response(request, app().grants.get(code, kind, request.route["id"]))
+
+    return respond(req, handle)
+
+
 @blueprint.route(route=ONE, methods=["PUT"], auth_level=func.AuthLevel.ANONYMOUS)
 def put_grant(req: func.HttpRequest) -> func.HttpResponse:
     """Change something that was given or charged."""

@@ -1,5 +1,7 @@
 """Accounts, and what hangs on them, on the wire."""
 
+from collections.abc import Callable
+
 from shared.api.body import require_type
 from shared.api.conditions import etag_header, page_size
 from shared.api.convert import body, listed, to_json
@@ -15,8 +17,9 @@ from shared.domain.accounts.granting import (
     PrepaymentOrder,
 )
 from shared.domain.caller import Caller
+from shared.domain.errors import Forbidden, NotFound
 from shared.domain.grants import AdHocCharge, Credit, Prepayment
-from shared.domain.ids import AccountCode
+from shared.domain.ids import AccountCode, is_code
 from shared.ports import Versioned
 from shared.services.account_grants import Granted, Kind
 from shared.services.account_plans import Attached
@@ -34,8 +37,23 @@ KINDS: dict[str, tuple[Kind, type[GrantOrder]]] = {
 
 
 def account_of(request: Request) -> AccountCode:
-    """The account of the path."""
-    return AccountCode(request.route["code"])
+    """The account of the path. Raises ``NotFound`` for what no account is called."""
+    code = request.route["code"]
+    if not is_code(code):
+        raise NotFound(f"there is no account {code[:64]}")
+    return AccountCode(code)
+
+
+def check_family(
+    caller: Caller, code: AccountCode, payer_of: Callable[[AccountCode], AccountCode]
+) -> None:
+    """What a child owes is told with all that its parent and the other children owe. Raises
+    ``Forbidden`` for a caller that does not reach the parent, and ``NotFound``."""
+    if caller.accounts is None:
+        return
+    payer = payer_of(code)
+    if not caller.may_use(payer):
+        raise Forbidden(f"{code} is billed with {payer}, which the caller does not reach")
 
 
 def read_account(request: Request) -> Account:

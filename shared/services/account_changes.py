@@ -75,7 +75,10 @@ class ChangeAccount:
 
     def scene(self, record: AccountRecord) -> Scene:
         """What changes of an account are judged by; the catalogue is looked for anew."""
-        return Scene(record, self.catalogs.timeline(at_least=NEWEST), self.clock.now())
+        parent = record.account.parent
+        payer = self.accounts.load(parent) if parent is not None and is_code(parent) else None
+        timeline = self.catalogs.timeline(at_least=NEWEST)
+        return Scene(record, timeline, self.clock.now(), payer.value if payer else None)
 
     def __call__(
         self, code: str, expected: Expected, by: str, edit: Callable[[Scene], Edit]

@@ -65,6 +65,11 @@ class ManageGrants:
 
     change: ChangeAccount
 
+    def get(self, code: str, kind: Kind, identity: str) -> Granted:
+        """One of them. Raises ``NotFound``."""
+        stored = self.change.load(code)
+        return Granted(_found(stored.value, kind, identity), stored.etag)
+
     def add(
         self,
         code: str,

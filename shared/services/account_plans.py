@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from shared.domain.account import AccountPlan
+from shared.domain.account import AccountPlan, AccountRecord
 from shared.domain.accounts.attachments import (
     PlanOrder,
     attached,
@@ -31,6 +31,11 @@ class AttachPlans:
 
     change: ChangeAccount
 
+    def get(self, code: str, identity: str) -> Attached:
+        """One attachment. Raises ``NotFound``."""
+        stored = self.change.load(code)
+        return Attached(_found(stored.value, identity), stored.etag)
+
     def attach(self, code: str, order: PlanOrder, expected: Expected, by: str) -> Attached:
         """Attach a plan."""
         made: list[AccountPlan] = []
@@ -54,7 +59,7 @@ class AttachPlans:
         made: list[AccountPlan] = []
 
         def edit(scene: Scene) -> Edit:
-            old = _found(scene, identity)
+            old = _found(scene.record, identity)
             asked = replace(order, start=order.start or old.start)
             faults = list(plan_faults(asked, scene, old))
             if faults:
@@ -73,7 +78,7 @@ class AttachPlans:
         """Take away an attachment that has not begun. Raises ``Conflict`` for one that has."""
 
         def edit(scene: Scene) -> Edit:
-            old = _found(scene, identity)
+            old = _found(scene.record, identity)
             for fault in detach_faults(old, scene):
                 raise Conflict(fault.message)
             plans = tuple(plan for plan in scene.record.plans if plan is not old)
@@ -82,11 +87,11 @@ class AttachPlans:
         return self.change(code, expected, by, edit).etag
 
 
-def _found(scene: Scene, identity: str) -> AccountPlan:
-    for plan in scene.record.plans:
+def _found(record: AccountRecord, identity: str) -> AccountPlan:
+    for plan in record.plans:
         if plan.id == identity:
             return plan
-    raise NotFound(f"account {scene.record.account.code} has no plan of id {identity[:100]}")
+    raise NotFound(f"account {record.account.code} has no plan of id {identity[:100]}")
 
 
 def _in_order(plans: tuple[AccountPlan, ...]) -> tuple[AccountPlan, ...]:

@@ -59,6 +59,10 @@ class ManageAccounts:
     change: ChangeAccount
     replay: Callable[[AccountCode], object]
 
+    def payer(self, code: AccountCode) -> AccountCode:
+        """Who is billed for an account: its parent, or it itself. Raises ``NotFound``."""
+        return self.change.load(code).value.account.root
+
     def create(self, account: Account, by: str) -> Versioned[AccountRecord]:
         """A new account. Raises ``InvalidInput`` with every fault, ``Conflict`` for a code that
         is taken."""

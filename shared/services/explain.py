@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from shared.domain.account import AccountRecord
+from shared.domain.catalog.intake import Intake
+from shared.domain.catalog.segment import SegmentKey
 from shared.domain.errors import NotFound
 from shared.domain.ids import AccountCode, DimensionId, MeterCode, Resource
 from shared.domain.metering.ledger import LedgerKey
@@ -160,7 +162,7 @@ class Explain:
             if event.meter != meter or event.time not in span:
                 continue
             intake = timeline.intake(meter, event.time)
-            if segment is None or (intake and intake.take_again(event.data).segment == segment):
+            if segment is None or (intake and _segment(record, intake, event) == segment):
                 found.append(event)
         return _page([(_place(e.time, e.id, e.source), e) for e in found], after, limit)
 
@@ -205,6 +207,11 @@ def _shares(statement: Statement, key: LedgerKey, open_: dict[Period, str]) -> I
     for name, due in (*frozen, *running):
         if due.dimension == key.dimension:
             yield Share(name, CONTEXT.divide(due.dollars, due.unit_price), due.dollars)
+
+
+def _segment(record: AccountRecord, intake: Intake, event: UsageEvent) -> SegmentKey:
+    """The part of usage that an event was counted in."""
+    return intake.take_again(event.data, record.customs.at(event.time)).segment
 
 
 def _place(moment: datetime, *names: str) -> str:

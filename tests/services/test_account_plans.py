@@ -9,10 +9,14 @@ import pytest
 
 from shared.domain.account import Account, AccountPlan
 from shared.domain.accounts.attachments import PlanOrder
+from shared.domain.accounts.granting import CreditOrder
 from shared.domain.errors import Conflict, InvalidInput, NotFound, StaleVersion
-from shared.domain.ids import AccountCode, PlanCode, ProductCode
-from shared.domain.period import HOUR
+from shared.domain.grants import Credit
+from shared.domain.ids import AccountCode, PlanCode, ProductCode, SubscriptionId
+from shared.domain.period import HOUR, Period
 from shared.domain.rating.bill import PeriodRecord
+from shared.domain.rating.locked import LockedBill
+from shared.services.account_grants import Repeatable
 from tests.services.desk import BY, Desk
 from tests.services.world import BASIC, START, TIERED, World, catalog_of, plan_of
 from tests.services.world import CHEAP as PRICE
@@ -243,3 +247,24 @@ def test_an_attachment_is_replaced_and_removed_before_it_begins(desk: Desk) -> N
         with pytest.raises(NotFound):
             gone()
     assert [e.action for e in desk.entries()[1:]] == ["plan.attach", "plan.update", "plan.detach"]
+
+
+def test_what_a_child_has_does_not_reach_into_a_locked_bill_of_its_parent(desk: Desk) -> None:
+    lab = desk.account("lab", parent="acme")
+    sold, period = SubscriptionId("s"), Period(FEB, MARCH)
+    desk.world.change(AccountCode("acme"), locked=(LockedBill("feb", sold, period, (), ()),))
+    desk.world.clock.at = MARCH + HOUR
+    assert MARCH.isoformat() in refused(desk, code=lab, start=MARCH - HOUR)["/start"]
+    assert attach(desk, code=lab, start=MARCH).start == MARCH
+    credit = CreditOrder(Decimal(5), MARCH - HOUR)
+    with pytest.raises(InvalidInput) as raised:
+        desk.grants.add(lab, Credit, credit, Repeatable("k", "f"), None, BY)
+    assert [fault.pointer for fault in raised.value.fields] == ["/start"]
+
+
+def test_one_plan_is_read_by_its_id(desk: Desk) -> None:
+    plan = attach(desk)
+    assert desk.plans.get("acme", plan.id).plan == plan
+    for code, identity in (("acme", "x"), ("nobody", plan.id)):
+        with pytest.raises(NotFound):
+            desk.plans.get(code, identity)

@@ -194,12 +194,12 @@ def removal_faults(old: Grant, scene: Scene) -> Iterator[FieldError]:
 
 
 def _counted(grant: Grant, scene: Scene) -> bool:
-    closed = scene.record.closed_until
+    closed = scene.closed_until
     return closed is not None and begin(grant) < closed
 
 
 def _was_counted(grant: Grant, scene: Scene) -> str:
-    closed = scene.record.closed_until or scene.now
+    closed = scene.closed_until or scene.now
     rest = (
         "add another charge to correct it"
         if isinstance(grant, AdHocCharge)

@@ -18,11 +18,20 @@ NO_ZONE = "must name its zone, such as Z"
 @dataclass(frozen=True, slots=True)
 class Scene:
     """An account as it is stored, all versions of the catalogue (``None`` before the first), and
-    now."""
+    now. ``payer`` is the parent that a child is billed with."""
 
     record: AccountRecord
     timeline: Timeline | None
     now: datetime
+    payer: AccountRecord | None = None
+
+    @property
+    def closed_until(self) -> datetime | None:
+        """Until when the account's periods have ended and are billed, on its payer's locked bills
+        too; ``None`` while none is."""
+        locked = () if self.payer is None else self.payer.locked
+        ends = [bill.period.end for bill in locked]
+        return max((end for end in (self.record.closed_until, *ends) if end), default=None)
 
     @property
     def catalogs(self) -> tuple[Catalog, ...]:
@@ -78,7 +87,7 @@ class Scene:
 
     def closed_faults(self, pointer: str, moment: datetime | None) -> Iterator[FieldError]:
         """The fault of something that takes effect in a period that has ended."""
-        closed = self.record.closed_until
+        closed = self.closed_until
         if closed is not None and moment is not None and moment < closed:
             message = (
                 f"would change billing periods that ended by {closed.isoformat()} and are billed "
