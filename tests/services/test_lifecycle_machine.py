@@ -213,7 +213,7 @@ class Lifecycles(RuleBasedStateMachine):
 
 TestLifecycles = Lifecycles.TestCase
 TestLifecycles.settings = settings(
-    max_examples=60,
+    max_examples=150,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),

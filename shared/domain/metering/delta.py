@@ -64,18 +64,24 @@ def plan_intent(
 
 
 def taken_back(row: LedgerRow, held: Submission, subscription: Subscription) -> Intent | None:
-    """Row and submission without a refused attempt for an hour after the end, else ``None``.
+    """Row and submission without a refused attempt for an hour after the end, or one in which
+    another plan was in force; else ``None``.
 
-    It was made while the end was not known, and the Marketplace will never take that hour; what
-    it was for can go into an hour that it takes. Only where no attempt is in doubt.
+    It was made while that was not known, and the Marketplace will never take it; what it was for
+    can go into an hour that it takes. Only where no attempt is in doubt.
     """
-    last = subscription.last_moment
     refused = held.state is SubmissionState.HELD and held.attempts == 0
-    if not refused or last is None or held.hour <= hour_of(last) or row.open_hour != held.hour:
+    if not refused or row.open_hour != held.hour or not _misplaced(held, subscription):
         return None
     freed = replace(row, committed=row.committed - held.quantity, open_hour=None)
     released = replace(held, state=SubmissionState.RELEASED, billed=ZERO, not_before=None)
     return Intent(freed, released)
+
+
+def _misplaced(held: Submission, subscription: Subscription) -> bool:
+    last = subscription.last_moment
+    after_the_end = last is not None and held.hour > hour_of(last)
+    return after_the_end or subscription.plan_at(held.effective_start) != held.plan
 
 
 def left_over(row: LedgerRow, total: Decimal, subscription: Subscription, now: datetime) -> bool:

@@ -258,6 +258,20 @@ def test_a_refused_hour_after_the_end_is_taken_back_and_another_serves() -> None
     assert again.submission.quantity == 30
 
 
+def test_a_refused_hour_of_another_plan_is_taken_back_and_one_of_its_own_serves() -> None:
+    """The change of plan was learnt after the submission had been made."""
+    key = replace(ROW.key, plan="standard")
+    row, held = replace(TAKEN, key=key), replace(HELD, key=key)
+    spells = (PlanSpell("standard", NOW - 9 * HOUR), PlanSpell("scale", CLOSED - HOUR / 2))
+    sold = replace(ACTIVE, spells=spells)
+    back = taken_back(row, held, sold)
+    assert back is not None
+    again = plan(back.row, 100, sold)
+    assert again is not None
+    assert again.submission is not None
+    assert (again.submission.hour, again.submission.plan) == (CLOSED - HOUR, "standard")
+
+
 @pytest.mark.parametrize(
     ("row", "held", "sold"),
     [
