@@ -11,6 +11,7 @@ from shared.domain.catalog.impact import (
     removal_faults,
 )
 from shared.domain.errors import FieldError
+from shared.domain.ids import AccountCode
 from shared.ports import Accounts
 
 
@@ -28,9 +29,22 @@ class CheckImpact:
         if not past and (withdraw or not (step.removed or step.lost)):
             return []
         attached = list(self.accounts.attachments())
-        holders = holders_of(attached, step.since)
-        faults = [] if withdraw else list(removal_faults(step, holders))
+        faults: list[FieldError] = []
+        if not withdraw and (step.removed or step.lost):
+            gone = self._gone(step.since)
+            staying = [(code, plan) for code, plan in attached if code not in gone]
+            faults += removal_faults(step, holders_of(staying, step.since))
         if past:
+            holders = holders_of(attached, step.since)
             faults += moved_faults(step, holders, now)
             faults += locked_faults(step, holders, self.accounts.locked_bills(), now)
         return faults
+
+    def _gone(self, since: datetime) -> set[AccountCode]:
+        """Accounts that nothing is billed for any more: they or their parents bought, and all of
+        that has ended by then."""
+        ended: dict[AccountCode, bool] = {}
+        for code, sold in self.accounts.subscriptions():
+            over = sold.end is not None and sold.end <= since
+            ended[code] = ended.get(code, True) and over
+        return {account.code for account in self.accounts.heads() if ended.get(account.root)}

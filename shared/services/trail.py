@@ -8,6 +8,9 @@ from shared.domain.audit import AuditEntry
 from shared.ports import AuditTrail, Clock
 
 MICROSECOND = timedelta(microseconds=1)
+AHEAD = timedelta(minutes=1)
+"""Clocks follow storage to about a second: what was just noted may lie ahead of now."""
+
 SHOWN = timedelta(days=90)
 """How far back the trail is shown unless told."""
 
@@ -67,7 +70,7 @@ class ReadTrail:
 
     def _entries(self, query: TrailQuery) -> Iterator[AuditEntry]:
         """What the query asks for, newest first, from its place on."""
-        until = query.until or self.clock.now() + MICROSECOND
+        until = query.until or self.clock.now() + AHEAD
         since = query.since or until - SHOWN
         if query.after is not None:
             until = min(until, query.after.at + MICROSECOND)

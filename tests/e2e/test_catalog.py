@@ -1,7 +1,8 @@
 """The catalogue over HTTP on a running stack: change, look before, go back, read its parts."""
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -79,6 +80,56 @@ def test_the_whole_way(stack: Stack) -> None:
     plan = body(call(stack, "GET", "/api/plans/standard"))
     assert plan["origins"]["currency"] == "organization"
     assert call(stack, "GET", "/api/things").status_code == 404
+
+
+def test_a_version_of_the_past_begins_a_job_that_comes_to_its_end(stack: Stack) -> None:
+    account = json.dumps({"code": "acme"}).encode()
+    assert call(stack, "POST", "/api/accounts", account).status_code == 201
+    current = call(stack, "GET", "/api/catalog")
+    document = body(current)["catalog"]
+    derived = {"code": "both", "category": "MEASURE", "expression": "contextTokens * 2"}
+    document["meters"][0]["derivedFields"] = [derived]
+    since = f"{stack.simulator.now():%Y-%m-%dT%H:00:00Z}"
+    changed = call(
+        stack,
+        "PUT",
+        f"/api/catalog?effectiveFrom={since}",
+        json.dumps(document).encode(),
+        If_Match=current.headers["ETag"],
+    )
+    assert body(changed)["reaggregated"] == ["requests"]
+    job = f"/api/reaggregations/{body(changed)['reaggregation']}"
+    ended = eventually(lambda: body(call(stack, "GET", job)))
+    assert ended["progress"] == {"shards": 16, "shardsDone": 16, "accountsDone": 1}
+    again = call(stack, "POST", "/api/reaggregations", json.dumps({"accounts": ["acme"]}).encode())
+    assert body(again, 202)["progress"]["shards"] == 1
+    eventually(lambda: body(call(stack, "GET", again.headers["Location"])))
+    entries = body(call(stack, "GET", "/api/audit?action=reaggregation"))["entries"]
+    assert {entry["subject"] for entry in entries} == {"acme", "/api/reaggregations"}
+
+
+def eventually(ask: Callable[[], Document]) -> Document:
+    """The job when it is finished: the queue is served by another process."""
+    for _ in range(300):
+        found = ask()
+        if found["state"] == "finished":
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"not finished: {found}")
+
+
+def test_keys_are_audited_and_reach_their_accounts_only(stack: Stack) -> None:
+    order = {"name": "reader", "rights": ["Billing.Read"], "accounts": ["elsewhere"]}
+    made = body(call(stack, "POST", "/api/serviceusers", json.dumps(order).encode()), 201)
+    url, headers = stack.administrator().url, {"x-api-key": made["key"]}
+    for path in ("/api/accounts/acme", "/api/accounts/acme/totals", "/api/catalog", "/api/audit"):
+        assert requests.get(url + path, headers=headers, timeout=30).status_code == 403, path
+    key = f"/api/serviceusers/{made['keyId']}"
+    assert body(call(stack, "DELETE", key))["revoked"] is not None
+    trail = call(stack, "GET", "/api/audit?subject=/api/serviceusers")
+    actions = {entry["action"] for entry in body(trail)["entries"]}
+    assert actions == {"serviceuser.create", "serviceuser.revoke"}
+    assert made["key"].rsplit("_", 1)[-1] not in trail.text
 
 
 def test_the_schema_is_open_to_all(stack: Stack) -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.domain.account import AccountPlan
+from shared.domain.account import Account, AccountPlan, AccountRecord
 from shared.domain.catalog.aggregation import Aggregation
 from shared.domain.catalog.billing import QuantityBilling, QuantityDimension
 from shared.domain.catalog.catalog import Catalog
@@ -112,6 +112,22 @@ def test_whose_plan_has_ended_is_asked_for_nothing(end: datetime | None, *, take
         assert put(world, catalog_of(TIERED)).new
     else:
         assert refused(world, catalog_of(TIERED))
+
+
+@pytest.mark.parametrize(("hours", "taken"), [(0, True), (1, True), (2, False)])
+def test_who_has_cancelled_is_asked_for_nothing(hours: int, *, taken: bool) -> None:
+    world = World()
+    account = world.account("acme")
+    plan = AccountPlan("lab.1", PlanCode("basic"), START)
+    lab = Account(AccountCode("lab"), parent=account)
+    world.accounts.create(AccountRecord(lab, (plan,)))
+    sold = world.record(account).subscriptions[0]
+    world.change(account, subscriptions=(replace(sold, end=START + hours * HOUR),))
+    if taken:
+        assert put(world, catalog_of(TIERED)).new
+    else:
+        (fault,) = refused(world, catalog_of(TIERED))
+        assert "2 accounts (acme, lab)" in fault.message
 
 
 def test_what_is_not_taken_out_reads_no_account() -> None:

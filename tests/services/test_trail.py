@@ -68,3 +68,9 @@ def test_every_entry_is_shown_once(
     assert sorted(found) == sorted(expected)
     moments = [ENTRIES[number].at for number in found]
     assert moments == sorted(moments, reverse=True)
+
+
+def test_what_was_just_noted_by_a_clock_that_is_ahead_is_shown() -> None:
+    trail = FakeAuditTrail()
+    trail.append([AuditEntry("acme", START + timedelta(seconds=1), "ada", "credit.n", {"n": "1"})])
+    assert numbers(ReadTrail(trail, FakeClock(START)), TrailQuery()) == [1]
