@@ -100,8 +100,8 @@ COMMANDS: Mapping[str, Command] = {
         "--what-if-result-format --no-wait? --rollback-on-error --proceed-if-no-change?"
     ),
     "deployment group wait": Command(
-        "--resource-group --name --created? --updated? --deleted? --exists? --custom --interval "
-        "--timeout --ids+ --subscription"
+        "--resource-group! --name! --created? --updated? --deleted? --exists? --custom --interval "
+        "--timeout --subscription"
     ),
     "functionapp list": Command("--resource-group --subscription"),
     "functionapp list-flexconsumption-locations": Command(
