@@ -897,8 +897,9 @@ class Bills(Protocol):
         """An account's bills, in no particular order."""
         ...
 
-    def all(self) -> Iterable[Bill]:
-        """Every bill, in no particular order."""
+    def newest(self, after: str = "") -> Iterable[str]:
+        """Ids of all bills by the end of their period, the latest first: those after a bill's
+        id, read as they are asked for. One may be among them whose bill was never stored."""
         ...
 
     def number(self, id_: str, first: int) -> int:

@@ -3,9 +3,11 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
+from itertools import islice
 from typing import ClassVar
 
 from shared.api.body import require_type
@@ -33,6 +35,7 @@ CSV_COLUMNS = (
     "start", "end", "quantity", "unit", "currency", "before", "paid", "after",
 )  # fmt: skip
 
+_ID = re.compile(r".{1,64}\.\d{12}\.\d{12}")
 _RUNNABLE = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What spreadsheets take for the beginning of a formula."""
 
@@ -117,14 +120,16 @@ def page_response(manage: ManageBills, request: Request) -> Response:
     if status and status not in BillStatus.__members__:
         message = f"must be one of {', '.join(BillStatus)}"
         raise InvalidInput(f"status {message}", [FieldError("?status", message)])
-    found = manage.find(account_asked(request), BillStatus(status) if status else None)
     limit, cursor = page_size(query, PAGE, MAX_PAGE), query.get("cursor", "")
-    places = [bill.id for bill in found]
-    start = places.index(cursor) + 1 if cursor in places else 0
-    some = [shown(bill, request) for bill in found[start : start + limit]]
+    if cursor and _ID.fullmatch(cursor) is None:
+        message = "is not one that a page of bills gave"
+        raise InvalidInput(f"the cursor {message}", [FieldError("?cursor", message)])
+    wanted = BillStatus(status) if status else None
+    found = list(islice(manage.find(account_asked(request), wanted, cursor), limit + 1))
+    some = [shown(bill, request) for bill in found[:limit]]
     if query.get("format") == "csv":
         return csv_response(some, "bills.csv")
-    more = some[-1].id if start + limit < len(found) else None
+    more = some[-1].id if len(found) > limit else None
     document = {"bills": [bill_view(bill, lines=False) for bill in some], "cursor": more}
     return Response(200, json.dumps(document, ensure_ascii=False))
 

@@ -1,6 +1,6 @@
 """Bills: made of what was rated, previewed, approved, locked and recalculated."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -13,7 +13,7 @@ from shared.domain.rating.account_bill import (
     Bill,
     BillStatus,
     account_of_bill,
-    newest_first,
+    place_of_bill,
 )
 from shared.domain.rating.compose import compose
 from shared.ports import Accounts, AuditTrail, Bills, Clock, Versioned
@@ -68,11 +68,25 @@ class ManageBills:
         return Letterhead(self._organization().name, record.account.name if record else "")
 
     def find(
-        self, account: AccountCode | None = None, status: BillStatus | None = None
-    ) -> list[Bill]:
-        """Bills, newest period first: of one account or of all, in one status or in any."""
-        found = self.bills.all() if account is None else self.bills.of(account)
-        return newest_first(bill for bill in found if status in (None, bill.status))
+        self,
+        account: AccountCode | None = None,
+        status: BillStatus | None = None,
+        after: str = "",
+    ) -> Iterator[Bill]:
+        """Bills, newest period first: of one account or of all, in one status or in any, those
+        after a bill's id. Read as they are asked for."""
+        for bill in self._listed(account, after):
+            if status in (None, bill.status):
+                yield bill
+
+    def _listed(self, account: AccountCode | None, after: str) -> Iterator[Bill]:
+        if account is None:
+            found = (self.bills.get(id_) for id_ in self.bills.newest(after))
+            yield from (stored.value for stored in found if stored is not None)
+            return
+        for bill in _newest_first(self.bills.of(account)):
+            if not after or place_of_bill(bill.id) > place_of_bill(after):
+                yield bill
 
     def preview(self, account: AccountCode) -> list[Bill]:
         """The bills of periods that run now, as they would be. Raises ``NotFound``."""
@@ -90,7 +104,7 @@ class ManageBills:
             for bill in self._composed(account, now, lambda p: p.start < wanted.until)
             if wanted.has(bill)
         ]
-        return newest_first(made)
+        return _newest_first(made)
 
     def approve(self, id_: str, by: str) -> Bill:
         """Approve a bill. Raises ``NotFound``, ``Conflict`` before its period has ended, and
@@ -234,3 +248,7 @@ class ManageBills:
         if catalog is None:
             raise NotFound("there is no catalogue yet")
         return catalog.organization
+
+
+def _newest_first(bills: Iterable[Bill]) -> list[Bill]:
+    return sorted(bills, key=lambda bill: place_of_bill(bill.id))

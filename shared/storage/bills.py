@@ -26,6 +26,11 @@ class TableBills:
         return None if row is None else Versioned(_bill(row), row.etag)
 
     def put(self, bill: Bill, etag: Etag | None) -> Etag:
+        """See the port. The place of a new one is noted first: a place without a bill is passed
+        by, a bill without a place would be in no list."""
+        if etag is None:
+            place = keys.bill_index_row(bill.id)
+            self._table.put(keys.BILL_INDEX, place, {"bill": bill.id})
         write = create_or_replace(keys.part(bill.id), pack("bill", to_stored(bill)), etag)
         match self._table.transact(keys.bills_partition(bill.account), [write]):
             case Done(etags):
@@ -36,10 +41,9 @@ class TableBills:
     def of(self, account: AccountCode) -> Iterable[Bill]:
         return [_bill(row) for row in self._table.query(keys.bills_partition(account))]
 
-    def all(self) -> Iterator[Bill]:
-        for row in self._table.scan():
-            if keys.is_bills_partition(row.partition):
-                yield _bill(row)
+    def newest(self, after: str = "") -> Iterator[str]:
+        for row in self._table.query(keys.BILL_INDEX, keys.bills_after(after)):
+            yield text_of(row.properties, "bill")
 
     def number(self, id_: str, first: int) -> int:
         """See the port. Counter and assignment are one transaction, so that no crash comes

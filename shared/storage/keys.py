@@ -39,6 +39,7 @@ USAGE_PREFIX = "Usage2"
 
 LAST_COMPLETED = "lastCompleted"
 BILL_NUMBERS = "numbers"
+BILL_INDEX = "index"
 LAST_NUMBER = "last"
 ACCOUNT = "account"
 PLAN = "plan|"
@@ -443,9 +444,15 @@ def bills_partition(account: AccountCode) -> str:
     return f"bills{SEPARATOR}{part(account)}"
 
 
-def is_bills_partition(partition: str) -> bool:
-    """Whether a partition has bills, and not their numbers or jobs."""
-    return partition.startswith(f"bills{SEPARATOR}")
+def bill_index_row(bill: str) -> str:
+    """A bill's place among all of them, newest end first. Its id ends in the end of its period."""
+    newest_first = 10**12 - int(bill.rsplit(".", 1)[-1])
+    return f"{newest_first:012d}{SEPARATOR}{part(bill)}"
+
+
+def bills_after(bill: str) -> RowRange:
+    """The places behind a bill's, or all of them."""
+    return RowRange(_behind(bill_index_row(bill)) if bill else "0", ":")
 
 
 def bill_number_row(bill: str) -> str:

@@ -49,7 +49,20 @@ def test_a_bill_comes_back_as_it_was(bills: Bills) -> None:
     assert stored is not None
     assert (stored.value, stored.etag) == (bill, etag)
     assert list(bills.of(bill.account)) == [bill]
-    assert bill in list(bills.all())
+    assert bill.id in list(bills.newest())
+
+
+def test_bills_are_listed_by_the_end_of_their_period_and_from_any_of_them_on(bills: Bills) -> None:
+    march = [bill_of(f"list-{n}") for n in range(3)]
+    april = replace(march[0], id="list-0.202604010000.202605010000")
+    for bill in (march[1], april, march[2], march[0]):
+        bills.put(bill, None)
+    wanted = [april.id, *(bill.id for bill in march)]
+    assert [id_ for id_ in bills.newest() if id_.startswith("list-")] == wanted
+    for place, id_ in enumerate(wanted):
+        later = [each for each in bills.newest(id_) if each.startswith("list-")]
+        assert later == wanted[place + 1 :]
+    assert list(bills.newest("list-9.202001010000.202001020000")) == []
 
 
 def test_a_bill_is_replaced_at_its_version_only(bills: Bills) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from shared.domain.errors import ConcurrentUpdate
 from shared.domain.ids import AccountCode, Shard
-from shared.domain.rating.account_bill import Bill
+from shared.domain.rating.account_bill import Bill, place_of_bill
 from shared.ports import BillJob, Etag, Versioned
 from tests.fakes.versions import Versions
 
@@ -32,8 +32,9 @@ class FakeBills:
     def of(self, account: AccountCode) -> Iterable[Bill]:
         return [bill.value for bill in self._bills.values() if bill.value.account == account]
 
-    def all(self) -> Iterable[Bill]:
-        return [bill.value for bill in self._bills.values()]
+    def newest(self, after: str = "") -> Iterable[str]:
+        ids = sorted(self._bills, key=place_of_bill)
+        return [id_ for id_ in ids if not after or place_of_bill(id_) > place_of_bill(after)]
 
     def number(self, id_: str, first: int) -> int:
         if id_ not in self._numbers:

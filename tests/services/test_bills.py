@@ -73,8 +73,8 @@ def test_a_bill_of_an_ended_period_with_its_line() -> None:
     assert (bill.total, bill.status, bill.number) == (D(10), BillStatus.PENDING, "")
     assert sum(due.dollars for due in bill.due) == 10
     assert world.process.bills.get(bill.id) == bill
-    assert world.process.bills.find(code) == [bill]
-    assert world.process.bills.find(status=BillStatus.LOCKED) == []
+    assert list(world.process.bills.find(code)) == [bill]
+    assert list(world.process.bills.find(status=BillStatus.LOCKED)) == []
 
 
 def test_the_running_period_is_previewed_and_not_made() -> None:
@@ -430,7 +430,7 @@ def test_a_job_makes_the_bills_of_all_and_tells_its_progress() -> None:
     assert sum(part.bills for part in parts) == 4
     failed = {code: why for part in parts for code, why in part.failed.items()}
     assert failed.keys() == {codes[0]}
-    assert len(world.process.bills.find()) == 4
+    assert len(list(world.process.bills.find())) == 4
 
 
 def many(count: int) -> tuple[World, str]:
@@ -466,7 +466,7 @@ def test_a_shard_of_many_accounts_is_done_in_parts_that_can_be_repeated() -> Non
     take(rest)
     assert told(world, job) == (130, 130, 130, True)
     assert world.messages.take("metering") == []
-    assert len(world.process.bills.find()) == 130
+    assert len(list(world.process.bills.find())) == 130
 
 
 def test_only_bills_of_a_frequency() -> None:

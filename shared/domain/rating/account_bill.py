@@ -1,6 +1,5 @@
 """An account's bill: one billing period with all its lines, from pending to locked."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -227,6 +226,9 @@ def account_of_bill(id_: str) -> AccountCode:
     return AccountCode(id_.rsplit(".", 2)[0])
 
 
-def newest_first(bills: Iterable[Bill]) -> list[Bill]:
-    """Bills by the end of their period, then by account."""
-    return sorted(bills, key=lambda bill: (-bill.period.end.timestamp(), bill.id))
+def place_of_bill(id_: str) -> tuple[int, str]:
+    """What lists of bills are ordered by: the end of the period, latest first, then the id.
+
+    Raises ValueError for what is no id of a bill.
+    """
+    return (-int(id_.rsplit(".", 1)[-1]), id_)
