@@ -138,7 +138,7 @@ class LandingPage:
     ) -> Response:
         bought = offered.purchase.subscription
         name = bought.name
-        facts = _facts(bought, offered.plan)
+        facts = _facts(bought, offered)
         match bought.status:
             case SubscriptionStatus.UNSUBSCRIBED:
                 return self._page(200, advice.CANCELLED, buyer, subject=name, facts=facts)
@@ -268,16 +268,17 @@ def _shown(
     ]
 
 
-def _facts(bought: MarketplaceSubscription, plan: str) -> list[tuple[str, str]]:
+def _facts(bought: MarketplaceSubscription, offered: Offered) -> list[tuple[str, str]]:
     seats = "" if bought.quantity is None else f"{bought.quantity:,}"
     term = _TERMS.get(bought.term_unit, bought.term_unit)
     if bought.term_start and bought.term_end:
         term = f"{term}, {bought.term_start:%d %b %Y} to {bought.term_end:%d %b %Y}".lstrip(", ")
     facts = (
         ("Offer", bought.offer),
-        ("Plan", plan),
+        ("Plan", offered.plan),
         ("Seats", seats),
         ("Term", term),
+        *(("Comes with", gift) for gift in offered.gifts),
         ("Purchased by", bought.purchaser_email),
         ("Used by", bought.beneficiary_email),
     )

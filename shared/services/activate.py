@@ -1,15 +1,17 @@
 """Turns a purchase into an account: what the landing page does."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from shared.domain.account import AccountRecord
+from shared.domain.catalog.resolve import ResolvedPlan
 from shared.domain.errors import Forbidden, InvalidInput
 from shared.domain.ids import AccountCode
 from shared.domain.lifecycle.buyer import Buyer, may_activate
 from shared.domain.lifecycle.landing import LandingField, answers_of
 from shared.domain.lifecycle.purchase import Purchase
 from shared.domain.lifecycle.subscription import SubscriptionStatus
+from shared.domain.money import to_text
 from shared.ports import Fulfillment
 from shared.services.set_up import SetUp, Wanted
 
@@ -19,13 +21,14 @@ BUYER = "buyer"
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """A purchase, the name of our plan for it, what the publisher asks, and whether the account
-    is set up."""
+    """A purchase, the name of our plan for it, what the publisher asks, whether the account is set
+    up, and what comes with the purchase, in words."""
 
     purchase: Purchase
     plan: str
     fields: tuple[LandingField, ...] = ()
     done: bool = False
+    gifts: tuple[str, ...] = ()
 
 
 class NotTheirs(Forbidden):
@@ -53,8 +56,9 @@ class Activate:
         bought = purchase.subscription
         if bought.status is SubscriptionStatus.UNSUBSCRIBED:
             return Offered(purchase, bought.plan)
-        _, name = self.set_up.price_list(bought)
-        return Offered(purchase, name, self.fields, self.set_up.is_done(bought))
+        plan, done = self.set_up.plan(bought), self.set_up.is_done(bought)
+        gifts = () if done else tuple(_gifts(plan))
+        return Offered(purchase, plan.name or plan.code, self.fields, done, gifts)
 
     def __call__(
         self, token: str, buyer: Buyer | None = None, form: Mapping[str, str] | None = None
@@ -75,3 +79,12 @@ class Activate:
         if buyer is not None and not may_activate(buyer, purchase.subscription):
             raise NotTheirs("the purchase belongs to somebody else")
         return purchase
+
+
+def _gifts(plan: ResolvedPlan) -> Iterator[str]:
+    """Credits and prepayments of a plan, as a buyer reads them."""
+    for kind, offered in (("credit", plan.credits), ("prepayment", plan.prepayments)):
+        for each in offered:
+            span = f" for {each.days} days" if each.days else ""
+            name = f"{each.description}: " if each.description else ""
+            yield f"{name}{to_text(each.amount)} {plan.currency} {kind}{span}"

@@ -9,7 +9,7 @@ from shared.domain.catalog.purchase_grants import Given, credits_with, prepaymen
 from shared.domain.catalog.resolve import ResolvedPlan
 from shared.domain.errors import Conflict, NotFound
 from shared.domain.grants import Credit, Prepayment
-from shared.domain.ids import AccountCode, PlanCode, Resource, shard_of
+from shared.domain.ids import AccountCode, Resource, shard_of
 from shared.domain.lifecycle.follow import (
     attachment_id,
     changes_between,
@@ -59,12 +59,8 @@ class SetUp:
         self._clock = clock
         self._chronicle = chronicle
 
-    def price_list(self, bought: MarketplaceSubscription) -> tuple[PlanCode, str]:
-        """Code and name of our plan for what was bought. Raises ``NotFound``."""
-        plan = self._plan(bought)
-        return plan.code, plan.name or plan.code
-
-    def _plan(self, bought: MarketplaceSubscription) -> ResolvedPlan:
+    def plan(self, bought: MarketplaceSubscription) -> ResolvedPlan:
+        """Our plan for what was bought. Raises ``NotFound``."""
         catalog = self._catalogs.current()
         plan = catalog.plan_for(bought.offer, bought.plan) if catalog else None
         if plan is None:
@@ -86,7 +82,7 @@ class SetUp:
         """
         if bought.status is SubscriptionStatus.UNSUBSCRIBED:
             raise Conflict("this subscription was cancelled and cannot be activated")
-        plan = self._plan(bought)
+        plan = self.plan(bought)
         code = self._accounts.link(bought.id, wanted.account)
         if code != wanted.account and wanted.account != AccountCode(bought.id):
             raise Conflict(f"subscription {bought.id} belongs to account {code}")

@@ -33,6 +33,9 @@ def stack(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     directory = tmp_path_factory.mktemp("stack")
     with running_stack(directory, lambda *_: None, settings=settings) as (stack, _):
         catalog = yaml.safe_load(CATALOG.read_bytes())
+        catalog["plans"][0]["credits"] = [
+            {"code": "welcome", "amount": 25, "days": 30, "description": "Welcome"}
+        ]
         users = catalog["plans"][0] | {"code": "users", "name": "Users"}
         users["marketplace"] = [{"offer": defaults.OFFER, "plan": "users"}]
         catalog["plans"].append(users)
@@ -128,6 +131,7 @@ def test_the_whole_way_of_a_buyer(stack: Stack, visit: Visit) -> None:
     assert fact(page, "Offer") == defaults.OFFER
     assert fact(page, "Plan") == "Pay as you go"
     assert fact(page, "Term") == "Monthly"
+    assert fact(page, "Comes with") == "Welcome: 25 USD credit for 30 days"
     assert fact(page, "Purchased by") == fact(page, "Used by") == "buyer@customer.example"
     page.get_by_label("Contact e-mail").fill("   ")
     page.get_by_label("Company").fill("Northwind")
