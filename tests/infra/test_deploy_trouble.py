@@ -10,6 +10,12 @@ PEM = "-----BEGIN PRIVATE KEY-----\n…\n-----END PRIVATE KEY-----\n"
 OTHER_TENANT = "22222222-0000-4000-8000-000000000002"
 
 
+@pytest.fixture(autouse=True)
+def quickly(azure: Shell) -> None:
+    """The scripts' Python is run by the tests of what goes well."""
+    azure.quick = True
+
+
 def parameter(azure: Shell, name: str) -> object:
     """What the template was last given."""
     given = azure.desk.cloud.groups[GROUP].parameters
