@@ -197,6 +197,60 @@ def test_what_is_billed_is_not_billed_again_through_another_dimension(
     assert world.marketplace.total(world.record(account).subscriptions[0].id, "usage_fee") == 100
 
 
+def rated(world: World, account: AccountCode) -> dict[str, Decimal]:
+    """Units due by dimension."""
+    return {key.dimension: row.rated for key, row in world.rows(account).items()}
+
+
+def by_quantity(*dimensions: str) -> Catalog:
+    """A plan that reports all tokens through ``tokens`` and their events through ``events``."""
+    of = {"events": AggregationCode("count")}
+    made = QuantityBilling(
+        tuple(
+            QuantityDimension(DimensionId(d), of.get(d, AggregationCode("total")))
+            for d in dimensions
+        )
+    )
+    count = Aggregation(AggregationCode("count"), TOKENS, AggregationType.COUNT)
+    made_of = catalog_of(replace(BASIC, billing=made, pricing=()))
+    return replace(made_of, aggregations=(*made_of.aggregations, count))
+
+
+def test_a_dimension_that_is_taken_out_keeps_what_it_was_told() -> None:
+    world = World(catalog=by_quantity("tokens"))
+    account = world.customer()
+    world.use(account, 100)
+    put(world, by_quantity("words"))
+    world.next_run()
+    world.use(account, 30)
+    world.use(account, 7, START + timedelta(minutes=59))
+    world.next_run()
+    assert rated(world, account) == {"tokens": 107, "words": 30}
+    put(world, CATALOG)
+    world.next_run()
+    world.use(account, 500)
+    world.next_run()
+    assert rated(world, account) == {"tokens": 107, "words": 30, "usage_fee": 500}
+
+
+def test_dimensions_in_another_order_are_told_nothing_of_each_other() -> None:
+    world = World(catalog=by_quantity("tokens", "events"))
+    account = world.customer()
+    world.use(account, 100)
+    world.next_run()
+    assert rated(world, account) == {"tokens": 100, "events": 1}
+    put(world, by_quantity("events", "tokens"))
+    world.next_run()
+    world.use(account, 30)
+    world.next_run()
+    assert rated(world, account) == {"tokens": 130, "events": 2}
+    put(world, by_quantity("words", "events", "tokens"))
+    world.next_run()
+    world.use(account, 3)
+    world.next_run()
+    assert rated(world, account) == {"tokens": 133, "events": 3, "words": 3}
+
+
 def test_a_dimension_of_a_plan_that_nobody_has_may_change() -> None:
     world = World()
     world.account("acme")

@@ -1,11 +1,12 @@
 """Unit lines: what a family's plans report by quantity, window by window (semantics, rule 26)."""
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from shared.domain.catalog.billing import QuantityBilling
+from shared.domain.catalog.billing import QuantityBilling, Waterfall
 from shared.domain.ids import AccountCode, DimensionId, PlanCode
 from shared.domain.lifecycle.subscription import Subscription
 from shared.domain.money import ZERO
@@ -50,51 +51,70 @@ def unit_lines(owed: Iterable[Owed], subscription: Subscription) -> Iterator[Uni
             )
 
 
+type _Identity = tuple[tuple[DimensionId, ...], int]
+"""What a part of a billing reports through, and which of those that report through the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What a window measured for a part of its billing."""
+
+    period: RatedPeriod
+    part: Waterfall
+    quantity: Decimal
+
+
 def _measured(owed: Owed, subscription: Subscription) -> Iterator[UnitLine]:
-    """Each attachment measures against its own whole included quantity, anew at each refill."""
-    groups: dict[tuple[str, int, datetime], list[tuple[RatedPeriod, Decimal]]] = {}
+    """Each attachment measures against its own whole included quantity, anew at each refill, and
+    for each dimension by itself: what one was told is never told to another, however a later
+    version of the catalogue arranges them."""
+    groups: dict[tuple[str, _Identity, datetime], list[_Measured]] = {}
     for period in owed.periods:
         billing = period.plan.billing
         if not isinstance(billing, QuantityBilling):
             continue
-        parts = parts_of(billing)
+        named = list(_identified(parts_of(billing)))
         for quantity in period.record.quantities:
-            included = parts[quantity.place].included
-            refill = refill_start(included, subscription, period.window.period.start)
-            key = (period.attachment.id, quantity.place, refill)
-            groups.setdefault(key, []).append((period, quantity.measured))
-    for (_, place, _), windows in groups.items():
-        yield from _of_refill(owed, subscription, place, windows)
+            identity, part = named[quantity.place]
+            refill = refill_start(part.included, subscription, period.window.period.start)
+            key = (period.attachment.id, identity, refill)
+            groups.setdefault(key, []).append(_Measured(period, part, quantity.measured))
+    for windows in groups.values():
+        yield from _of_refill(owed, subscription, windows)
+
+
+def _identified(parts: Sequence[Waterfall]) -> Iterator[tuple[_Identity, Waterfall]]:
+    seen: Counter[tuple[DimensionId, ...]] = Counter()
+    for part in parts:
+        dimensions = tuple(step.id for step in part.steps)
+        yield (dimensions, seen[dimensions]), part
+        seen[dimensions] += 1
 
 
 def _of_refill(
-    owed: Owed,
-    subscription: Subscription,
-    place: int,
-    windows: list[tuple[RatedPeriod, Decimal]],
+    owed: Owed, subscription: Subscription, windows: Sequence[_Measured]
 ) -> Iterator[UnitLine]:
-    """What each window adds to the units of a refill period, by the billing in force last."""
-    last, _ = windows[-1]
-    if not isinstance(last.plan.billing, QuantityBilling):
-        return
-    part = parts_of(last.plan.billing)[place]
-    sold_as = subscription.plan_at(last.window.period.start)
+    """What each window adds to the units of a refill period, by the included quantity and sizes
+    in force last."""
+    last = windows[-1]
+    part = last.part
+    sold_as = subscription.plan_at(last.period.window.period.start)
     total, before = ZERO, added(units(part, ZERO))
-    for period, measured in windows:
-        total += measured
+    for each in windows:
+        total += each.quantity
         after = added(units(part, total))
-        window = period.window
+        window = each.period.window
         for dimension in {**before, **after}:
             yield UnitLine(
                 owed.record.account.code,
-                period.plan.code,
+                each.period.plan.code,
                 dimension,
                 sold_as,
                 part.aggregation,
                 window.period,
                 _home(owed, window.section, window.whole),
                 after.get(dimension, ZERO) - before.get(dimension, ZERO),
-                measured,
+                each.quantity,
             )
         before = after
 
