@@ -42,11 +42,14 @@ recover_vaults() {
     done
 }
 
-# Names of deleted vaults of the resource group.
+# Names of deleted vaults of the resource group. Not everyone may list those of a subscription.
 deleted_vaults() {
     local found
     found=$(quiet_az keyvault list-deleted --resource-type vault --output tsv \
-        --query '[].[name, properties.vaultId]') || return
+        --query '[].[name, properties.vaultId]') || {
+        warn 'Deleted vaults could not be listed. One of this deployment holds its name for a week.'
+        return 0
+    }
     { grep -iF "/resourceGroups/$group/" <<<"$found" || true; } | cut -f 1
 }
 
