@@ -23,7 +23,8 @@ from shared.ports import SignIn
 from shared.services.activate import Activate, Offered
 
 MAX_LINK = 8192
-TRIES = 3
+TRIES = 8
+"""Of many clicks at once each may be overtaken by all others."""
 PORTAL = "https://portal.azure.com/#browse/Microsoft.SaaS%2Fresources"
 
 _TERMS = {"P1M": "Monthly", "P1Y": "Yearly", "P2Y": "2 years", "P3Y": "3 years", "P5Y": "5 years"}

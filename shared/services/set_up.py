@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shared.domain.account import Account, AccountPlan, AccountRecord
 from shared.domain.catalog.purchase_grants import Given, credits_with, prepayments_with
@@ -23,6 +23,10 @@ from shared.domain.period import cell_minutes, cell_of, hour_of
 from shared.ports import Accounts, AgendaEntry, Clock, Fulfillment, Ledger, PutAgenda, Versioned
 from shared.services.chronicle import Chronicle
 from shared.services.directory import CatalogCache
+
+BESIDE = timedelta(seconds=10)
+"""An attempt this recent may still be going on beside this one, as after a double click: what it
+noted stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +99,39 @@ class SetUp:
             raise Conflict(f"account {code} is paid for by another subscription")
         if ours.status is not SubscriptionStatus.PENDING:
             return stored.value
-        tried = any(p.id == attachment_id(ours, 1) for p in stored.value.plans)
-        if bought.status is SubscriptionStatus.PENDING or not tried:
-            stored = self._attach(stored, bought, plan, wanted)
+        stored = self._ready(stored, bought, plan, wanted)
         if bought.status is SubscriptionStatus.PENDING:
             self._fulfillment.activate(bought.id, bought.plan, bought.quantity)
         return self._started(stored, bought.status, wanted.actor)
+
+    def _ready(
+        self,
+        stored: Versioned[AccountRecord],
+        bought: MarketplaceSubscription,
+        plan: ResolvedPlan,
+        wanted: Wanted,
+    ) -> Versioned[AccountRecord]:
+        """The account with its plan, ready to be activated."""
+        ours = stored.value.subscriptions[-1]
+        tried = any(_is_of(attached, ours) for attached in stored.value.plans)
+        recent = self._clock.now() - ours.spells[0].start < BESIDE and ours.plan == bought.plan
+        if not tried or (bought.status is SubscriptionStatus.PENDING and not recent):
+            return self._attach(stored, bought, plan, wanted)
+        self._look_at(stored.value.account.code)
+        return stored
 
     def _create(
         self, code: AccountCode, bought: MarketplaceSubscription, wanted: Wanted
     ) -> Versioned[AccountRecord]:
         sold = _sold(bought, wanted, self._clock.now())
         record = AccountRecord(Account(code, bought.name), subscriptions=(sold,))
-        return Versioned(record, self._accounts.create(record))
+        try:
+            return Versioned(record, self._accounts.create(record))
+        except Conflict:
+            stored = self._accounts.load(code)
+            if stored is None:
+                raise
+            return stored
 
     def check_payer(self, code: AccountCode) -> None:
         """Raises ``Conflict`` for a child: it is billed through its parent's subscription, and its

@@ -5,6 +5,7 @@ import contextlib
 import json
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -173,6 +174,26 @@ def test_a_buyer_whose_confirmation_fails_tries_again_and_is_activated_once(
     assert [(e["detail"]["before"], e["detail"]["after"]) for e in begun] == [
         ("PendingFulfillmentStart", "Subscribed")
     ]
+
+
+def test_many_clicks_at_once_are_one(stack: Stack) -> None:
+    browser = requests.Session()
+    browser.get(f"{stack.marketplace}/sign-in?who=buyer&back=/landing", timeout=30)
+    for _ in range(4):
+        id_, link = stack.simulator.buy("standard", "Northwind Traders")
+        form = {**form_of(browser.get(link, timeout=30).text), "field-contact": "ada"}
+        cookies = browser.cookies.get_dict()
+
+        def click(form: dict[str, str] = form, cookies: dict[str, str] = cookies) -> str:
+            return heading(
+                requests.post(f"{stack.url}/landing", data=form, cookies=cookies, timeout=60)
+            )
+
+        with ThreadPoolExecutor(5) as pool:
+            clicks = [pool.submit(click) for _ in range(5)]
+        assert {each.result() for each in clicks} == {"Northwind Traders is active"}
+        begun = [e for e in ours(stack, id_)["audit"] if e["action"] == "subscription.status"]
+        assert len(begun) == 1
 
 
 def test_a_link_to_another_publishers_purchase(stack: Stack) -> None:

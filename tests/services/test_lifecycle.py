@@ -158,6 +158,30 @@ def test_a_second_click_in_between(world: World) -> None:
     assert status(world, id_) is SUBSCRIBED
 
 
+def test_a_second_click_makes_the_account_in_between(world: World) -> None:
+    id_, token = world.marketplace.buy()
+    other = world.boot()
+    world.journal.before("accounts.create", lambda _: other.activate(token))
+    assert world.process.activate(token) == world.record(AccountCode(id_))
+    assert status(world, id_) is SUBSCRIBED
+
+
+def test_clicks_beside_each_other_note_one_activation(world: World) -> None:
+    id_, token = world.marketplace.buy()
+    other = world.boot()
+
+    def overtake(_: Call) -> None:
+        world.clock.advance(timedelta(seconds=1))
+        other.activate(token)
+
+    world.journal.before("marketplace.activate", overtake)
+    with pytest.raises(ConcurrentUpdate):
+        world.process.activate(token)
+    world.process.activate(token)
+    begun = [e for e in world.trail.of(id_) if e.action == "subscription.status"]
+    assert [entry.at for entry in begun] == [START]
+
+
 def test_a_bad_token(world: World) -> None:
     for token in ("", "nonsense"):
         with pytest.raises(InvalidInput):
