@@ -36,7 +36,9 @@ def account(stack: Stack) -> str:
     """A customer who used the product and was charged a price of the event's own, last month."""
     code, page = stack.simulator.buy("standard", "Northwind Traders")
     stack.backend().confirm(page)
-    used = stack.simulator.now()
+    # The app's clock is exact to half a second, and usage before the start is refused.
+    used = stack.simulator.now() + timedelta(minutes=1)
+    stack.simulator.advance_to(used)
     report(stack, *(request(code, used, n, 200_000 * n) for n in range(1, 6)))
     priced = {"unit": "GB", "quantity": 3, "unitPrice": 0.335, "currency": "USD"}
     named = {"id": "stored", "account": code, "time": used.isoformat()}
