@@ -35,7 +35,7 @@ FLEX_FREE_CALLS = 250_000
 SERVICE_BUS = 9.81
 LOG_GIGABYTE = 2.30
 LOG_FREE = 5.0
-ALERTS = 10 * 0.50 + 3 * 0.10
+ALERTS = 11 * 0.50 + 3 * 0.10
 
 
 @dataclass(frozen=True)

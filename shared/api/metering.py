@@ -93,6 +93,7 @@ def report_run(report: RunReport) -> None:
         failed=len(report.failed),
         settled=len(report.settled),
         unsettled=report.unsettled or None,
+        uncertain=report.uncertain or None,
         written_off=len(report.written_off),
     )
     for account, reason in report.failed.items():

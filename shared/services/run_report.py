@@ -32,6 +32,8 @@ class RunReport:
     differing: list[Submission] = field(default_factory=list)
     settled: list[Submission] = field(default_factory=list)
     unsettled: str = ""
+    uncertain: int = 0
+    """Submissions of which it stays unknown whether the Marketplace accepted them."""
     written_off: list[LedgerRow] = field(default_factory=list)
 
     def note(self, submitted: Submitted) -> None:

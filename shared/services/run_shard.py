@@ -124,6 +124,7 @@ class RunShard:
             report.settled += self._settle_uncertain(shard, uncertain, report.started)
         except UpstreamFailure as exc:
             report.unsettled = f"{exc.code}: {exc}"
+        report.uncertain = len(uncertain) - len(report.settled)
 
     def _intend(
         self,

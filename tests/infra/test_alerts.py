@@ -178,6 +178,7 @@ EVENTS: dict[str, tuple[str, Callable[[], None]]] = {
         "findings",
         lambda: report_reconciled(Reconciled(failed={"s": "unavailable: no"})),
     ),
+    "an hour in doubt": ("uncertain", lambda: report_run(run(uncertain=1))),
     "an unknown subscription": (
         "subscriptions",
         lambda: report_reconciled(Reconciled(compared=1, findings=[UNKNOWN_SUBSCRIPTION])),

@@ -287,6 +287,8 @@ def test_expired_with_a_doubt_is_uncertain_and_never_sent_again(world: World) ->
     assert world.states(account) == [UNCERTAIN, ACCEPTED]
     assert world.billed(account) == 42
     assert world.row(account).committed == 42
+    world.to_next_run()
+    assert world.process.run_shard(shard_of(account)).uncertain == 1
 
 
 def test_an_outage_leaves_one_probe_in_doubt_and_sends_the_rest_at_once(world: World) -> None:
@@ -322,6 +324,7 @@ def test_what_was_in_doubt_is_settled_by_the_usage_report(
     world.journal.forget()
     world.next_run()
     assert world.journal.writes == {"runs.complete": 16}
+    assert world.process.run_shard(shard_of(account)).uncertain == 0
 
 
 def test_a_call_without_answer_closes_the_way_for_a_minute(world: World) -> None:

@@ -62,6 +62,15 @@ var rules = [
     threshold: 0
   }
   {
+    name: 'uncertain'
+    text: 'It is not known whether the Marketplace accepted an hour; its usage report settles that in two to three days.'
+    severity: 3
+    query: '${lines}shard_run " | where toint(extract(@"uncertain=(\\d+)", 1, Message)) > 0'
+    frequency: 'PT1H'
+    window: 'PT2H'
+    threshold: 0
+  }
+  {
     name: 'subscriptions'
     text: 'A purchase waits for its buyer, or a customer is unknown here or has no price: nothing is billed for it.'
     severity: 2
