@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 
 from shared.domain.account import AccountRecord
-from shared.domain.errors import Conflict, InvalidInput, NotFound
+from shared.domain.errors import ConcurrentUpdate, Conflict, InvalidInput, NotFound
 from shared.domain.ids import AccountCode, SubscriptionId, is_code
 from shared.domain.lifecycle.purchase import MarketplaceSubscription
 from shared.domain.lifecycle.subscription import SubscriptionStatus
 from shared.ports import Fulfillment
 from shared.services.set_up import SetUp, Wanted
+
+ATTEMPTS = 8
+"""Another order, or the buyer, may do the same work beside this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,16 @@ class Adopt:
         for a state that does not allow it, an account that another subscription pays for, or a
         child account.
         """
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return self._adopted(subscription, account, actor, pending=pending)
+            except ConcurrentUpdate:
+                continue
+        return self._adopted(subscription, account, actor, pending=pending)
+
+    def _adopted(
+        self, subscription: SubscriptionId, account: str | None, actor: str, *, pending: bool
+    ) -> AccountRecord:
         theirs = self._fetched(subscription)
         if theirs.status is SubscriptionStatus.PENDING and not pending:
             raise Conflict("the purchase is not active yet: activate it")

@@ -388,6 +388,17 @@ def test_what_was_activated_elsewhere_is_adopted(world: World) -> None:
         world.process.adopt(id_, "other", "me")
 
 
+def test_an_adoption_beside_another_ends_alike(world: World) -> None:
+    id_, _ = world.marketplace.buy()
+    world.marketplace.activate(id_, "standard", None)
+    other = world.boot()
+    world.journal.before("accounts.save", lambda _: other.adopt(id_, None, "you"))
+    record = world.process.adopt(id_, None, "me")
+    assert record == world.record(AccountCode(id_))
+    begun = [e.actor for e in world.trail.of(id_) if e.action == "subscription.status"]
+    assert begun == ["you"]
+
+
 def test_a_purchase_is_adopted_only_when_it_is_to_be_activated(world: World) -> None:
     id_, _ = world.marketplace.buy()
     with pytest.raises(Conflict):
