@@ -33,7 +33,7 @@ make_applications() {
         --output none --body "{\"identifierUris\": [\"api://$api_app\"], \"api\":
             {\"preAuthorizedApplications\": [{\"appId\": \"$azure_cli\",
             \"delegatedPermissionIds\": [\"$api_scope\"]}]}}"
-    graph_upsert "servicePrincipals(appId='$api_app')" '{"appRoleAssignmentRequired": false}'
+    ensure_principal "$api_app"
     make_marketplace_application
     let_caller_administer
 }
@@ -55,8 +55,15 @@ make_marketplace_application() {
             'subscription of the tenant of the application, or run this again with' \
             '--marketplace-tenant ID --certificate FILE.'
     fi
-    graph_upsert "servicePrincipals(appId='$marketplace_app')" \
-        '{"appRoleAssignmentRequired": false}'
+    ensure_principal "$marketplace_app"
+}
+
+# $1: client id. The application's place in the tenant; one that is there stays as people set it.
+ensure_principal() {
+    local found
+    found=$(graph_get "servicePrincipals?\$filter=appId eq '$1'" 'value[].id')
+    [ -n "$found" ] ||
+        graph_upsert "servicePrincipals(appId='$1')" '{"appRoleAssignmentRequired": false}'
 }
 
 # Whoever deploys may administer billing, at first alone.

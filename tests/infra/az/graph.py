@@ -70,6 +70,9 @@ class Graph:
         if found := _CREDENTIALS.fullmatch(path):
             held = self.applications[found[1]]["federated"]
             return {"value": [{"name": name, "id": f"of-{name}"} for name in held]}
+        if found := re.fullmatch(r"servicePrincipals\?\$filter=appId eq '(.+)'", path):
+            known = self.principals.get(found[1])
+            return {"value": [{"id": known}] if known else []}
         if found := re.fullmatch(r"applications\?\$filter=uniqueName eq '(.+)'", path):
             hits = [a for a in self.applications.values() if a.get("uniqueName") == found[1]]
             return {"value": [{"id": app["id"]} for app in hits]}
