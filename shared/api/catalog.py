@@ -28,6 +28,11 @@ MERGE_PATCH = "application/merge-patch+json"
 MAX_DEPTH = 32
 """No catalogue is nested as deeply."""
 
+MAX_VALUES = 200_000
+"""Values of a document with names and all: about four times those of 500 plans."""
+
+TOO_MANY = f"a catalogue has at most {MAX_VALUES:,} values"
+
 _HUGE = re.compile(r"[+-]?[\d._]*[eE][+-]?\d{3,}")
 _INTEGER = re.compile(r"[+-]?(0|[1-9]\d{0,39})")
 _ETAG = re.compile(r'"(\d{1,10})"')
@@ -98,7 +103,9 @@ def _check_events(body: bytes) -> None:
     """Refuse, before anything is built of it, what takes more memory or time than its length: a
     few lines of aliases can stand for gigabytes, and depth costs the parser its square."""
     depth = 0
-    for event in yaml.parse(body, _ExactLoader):
+    for number, event in enumerate(yaml.parse(body, _ExactLoader)):
+        if number > 2 * MAX_VALUES:
+            raise InvalidInput(TOO_MANY)
         if isinstance(event, yaml.AliasEvent):
             raise InvalidInput("malformed YAML: aliases are not taken")
         depth += isinstance(event, yaml.CollectionStartEvent)
@@ -109,6 +116,7 @@ def _check_events(body: bytes) -> None:
 
 def catalog_of(document: object) -> Catalog:
     """A catalogue from parsed YAML or JSON. Raises ``InvalidInput`` with every fault."""
+    _check_number(document)
     faults = list(_unusable(document, []))
     if not faults:
         try:
@@ -116,6 +124,23 @@ def catalog_of(document: object) -> Catalog:
         except ValidationError as exc:
             faults = shape_faults(exc)
     raise InvalidInput(f"the catalogue has {len(faults)} faults", faults)
+
+
+def _check_number(document: object) -> None:
+    """Refuse what would take seconds to find every fault of, of which nobody reads the most."""
+    number, waiting = 0, [document]
+    while waiting:
+        match waiting.pop():
+            case dict() as value:
+                inner: list[object] = list(value.values())
+            case list() as inner:
+                pass
+            case _:
+                continue
+        number += len(inner)
+        if number > MAX_VALUES:
+            raise InvalidInput(TOO_MANY)
+        waiting += inner
 
 
 def _unusable(value: object, steps: list[int | str]) -> Iterator[FieldError]:

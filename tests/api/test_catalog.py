@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from shared.api.catalog import (
+    MAX_VALUES,
     catalog_of,
     catalog_response,
     change_catalog,
@@ -235,6 +236,18 @@ def test_a_patch_that_leaves_no_catalogue_is_refused(patch: object) -> None:
     current = world_with(sample()).process.put_catalog.current()
     with pytest.raises(InvalidInput):
         patched_catalog(PATCH, json.dumps(patch).encode(), current)
+
+
+def test_a_document_of_too_many_values_is_refused_before_it_is_looked_into() -> None:
+    ones = b"1," * (MAX_VALUES + 1) + b"1"
+    json_too = {"content-type": "application/json"}
+    for headers, body in (
+        (YAML, b"organization: {name: x}\nproducts: [" + ones + b"]"),
+        (json_too, b'{"organization": {"name": "x"}, "products": [' + ones + b"]}"),
+    ):
+        with pytest.raises(InvalidInput, match="at most 200,000 values") as raised:
+            parse_catalog(headers, body)
+        assert raised.value.fields == ()
 
 
 @pytest.mark.parametrize("depth", [40, 1_500, 8_000])

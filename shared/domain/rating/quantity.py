@@ -51,6 +51,7 @@ class Quantities:
         self._catalog = catalog
         self._plan = plan
         self._custom = custom
+        self._compounds: dict[AggregationCode, Decimal] = {}
         found: dict[tuple[MeterCode, SegmentKey], list[Partial]] = {}
         if earlier is not None:
             for own, parts in earlier.parts.items():
@@ -100,7 +101,10 @@ class Quantities:
             case Aggregation():
                 return _value(measure, self._partial(measure, None))
             case CompoundAggregation():
-                return self._calculated(measure)
+                known = self._compounds.get(code)
+                if known is None:
+                    known = self._compounds[code] = self._calculated(measure)
+                return known
 
     def _calculated(self, compound: CompoundAggregation) -> Decimal:
         expression: Expression = compiled(compound.expression)

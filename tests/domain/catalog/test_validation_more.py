@@ -236,6 +236,20 @@ CASES: dict[str, Case] = {
     "a compound without a value for no usage": (
         compound("split / total"), {"/compoundAggregations/1/expression": "when there is no usage"}
     ),
+    "a compound of one that is zero then": (
+        replace(GOOD, compound_aggregations=(
+            CompoundAggregation(AggregationCode("five"), "total + 5"),
+            CompoundAggregation(AggregationCode("y"), "1 / (five - 5)"),
+        )),
+        {"/compoundAggregations/1/expression": "when there is no usage"},
+    ),
+    "compounds on too many levels": (
+        replace(GOOD, compound_aggregations=tuple(
+            CompoundAggregation(AggregationCode(f"c{n}"), f"c{n - 1} + 1" if n else "total")
+            for n in range(23)
+        )),
+        {"/compoundAggregations/20/expression": "20 levels already"},
+    ),
     "a compound text": (compound("'a'"), {"/compoundAggregations/1/expression": "gives a text"}),
     "a compound of no product": (
         compound("1", product=ProductCode("aii")),

@@ -205,3 +205,13 @@ def test_of_a_cell_only_the_highest_generation_counts() -> None:
     later = USAGE[1]
     assert newest_generation([old, again, other, later]) == [again, other, later]
     assert newest_generation(USAGE) == USAGE
+
+
+def test_compounds_of_compounds_are_calculated_once() -> None:
+    """Each reads the two before it: without memory that would be ten thousand million values."""
+    chain = tuple(
+        CompoundAggregation(AggregationCode(f"c{n}"), f"c{n - 1} + c{n - 2}" if n > 1 else "total")
+        for n in range(50)
+    )
+    catalog = replace(CATALOG, compound_aggregations=chain)
+    assert Quantities(catalog, PLAN, USAGE).measure(AggregationCode("c49")) == 600 * 12586269025

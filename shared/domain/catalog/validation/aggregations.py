@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from shared.domain.catalog.aggregation import Aggregation, CompoundAggregation
 from shared.domain.catalog.catalog import Catalog
-from shared.domain.catalog.custom import PREFIX, custom_names, custom_values
+from shared.domain.catalog.custom import CustomFields, custom_names, custom_values
 from shared.domain.catalog.meter import FieldCategory, Meter
 from shared.domain.catalog.segment import ANY, Segment, is_rest
 from shared.domain.catalog.validation.references import unknown
@@ -24,6 +24,9 @@ from shared.domain.usage.expression import (
 
 MAX_SEGMENTED_FIELDS = 6
 """Fields that one meter's usage is split by: each combination of values is kept by itself."""
+
+MAX_LEVELS = 20
+"""Compounds that are calculated from compounds."""
 
 MAX_SEGMENTS = 500
 
@@ -141,7 +144,9 @@ def compound_faults(catalog: Catalog) -> Iterator[FieldError]:
     products = [product.code for product in catalog.products]
     known: set[str] = {aggregation.code for aggregation in catalog.aggregations}
     all_compounds = [compound.code for compound in catalog.compound_aggregations]
-    custom = _custom_names(catalog)
+    custom = set(custom_names(*_holders(catalog)))
+    worth = _without_usage(catalog)
+    levels: dict[str, int] = {}
     for index, compound in enumerate(catalog.compound_aggregations):
         place = f"/compoundAggregations/{index}"
         yield from _unit_faults(place, compound, products)
@@ -159,30 +164,54 @@ def compound_faults(catalog: Catalog) -> Iterator[FieldError]:
                 else:
                     yield FieldError(pointer, unknown("aggregation", name, known | custom))
             if not missing:
-                yield from _trial_faults(pointer, expression, catalog)
+                yield from _trial_faults(pointer, compound.code, expression, worth)
+            yield from _level_faults(pointer, compound.code, expression, levels)
         known.add(compound.code)
 
 
-def _custom_names(catalog: Catalog) -> set[str]:
-    return {
-        *custom_names(catalog.organization.custom),
-        *custom_names(*(product.custom for product in catalog.products)),
-        *custom_names(*(plan.custom for plan in catalog.plans)),
-        *custom_names(*(template.custom for template in catalog.plan_templates)),
-    }
+def _level_faults(
+    pointer: str, code: str, expression: Expression, levels: dict[str, int]
+) -> Iterator[FieldError]:
+    """Each level is calculated inside the one above it, which has an end."""
+    below = max((levels.get(name, 0) for name in expression.names), default=0)
+    levels[code] = below + 1
+    if below == MAX_LEVELS:
+        message = (
+            f"reads compounds that stand on {MAX_LEVELS} levels already, the most there can be"
+        )
+        yield FieldError(pointer, message)
 
 
-def _trial_faults(pointer: str, expression: Expression, catalog: Catalog) -> Iterator[FieldError]:
-    """A period without usage must have a value too, or its bill could not be made."""
-    values: dict[str, DataValue] = dict.fromkeys(expression.names, ZERO)
-    given = custom_values(catalog.organization.custom)
-    values |= {name: given[name] for name in expression.names if name.startswith(PREFIX)
-               and name in given}  # fmt: skip
+def _holders(catalog: Catalog) -> Iterator[CustomFields]:
+    """Whose custom fields compounds read; nearer ones first."""
+    yield from (plan.custom for plan in catalog.plans)
+    yield from (template.custom for template in catalog.plan_templates)
+    yield from (product.custom for product in catalog.products)
+    yield catalog.organization.custom
+
+
+def _without_usage(catalog: Catalog) -> dict[str, DataValue]:
+    """What expressions read in a period without usage."""
+    values: dict[str, DataValue] = custom_values(*_holders(catalog))
+    for aggregation in catalog.aggregations:
+        default = aggregation.default_value
+        values[aggregation.code] = default if fault_of_measure(default) is None else ZERO
+    return values
+
+
+def _trial_faults(
+    pointer: str, code: str, expression: Expression, worth: dict[str, DataValue]
+) -> Iterator[FieldError]:
+    """A period without usage must have a value too, or its bill could not be made. Those that read
+    this one read what it is worth then."""
+    worth[code] = ZERO
     try:
-        value = expression.evaluate(values)
+        value = expression.evaluate({name: worth.get(name, ZERO) for name in expression.names})
     except EvaluationError as exc:
         message = f"has no value when there is no usage: {exc}; use if(…, …, …) for that case"
         yield FieldError(pointer, message)
         return
-    if not isinstance(value, Decimal):
+    if isinstance(value, Decimal):
+        worth[code] = value
+    else:
         yield FieldError(pointer, "gives a text; a quantity is a number")
