@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from shared.ports import Lock, Signal
 
-PLACES = 4
+PLACES = 2
 PATIENCE = 0.02
 """Seconds that a task waits for a place: about as long as a transaction takes."""
 

@@ -42,6 +42,13 @@ class Period:
         return Period(start, end) if start < end else None
 
 
+def utc_text(moment: datetime) -> str:
+    """An aware instant as ISO 8601 in UTC: what ``isoformat`` gives, in half of its time, since
+    every event asks for it twice."""
+    at = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return f"{at.replace(tzinfo=None).isoformat()}+00:00"
+
+
 def hour_of(moment: datetime) -> datetime:
     """The start of the UTC hour ``moment`` lies in."""
     return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)

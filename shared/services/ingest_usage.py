@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
+from typing import NamedTuple
 
 from shared.domain.catalog.custom_usage import CUSTOM_METER
 from shared.domain.catalog.intake import Intake, Taken
@@ -73,10 +74,11 @@ class EventResult:
     retry: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Usable:
-    entry: Entry
+class _Usable(NamedTuple):
+    """What the writer takes; a tuple because every event makes one."""
+
     shard: Shard
+    entry: Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +132,13 @@ class IngestUsage:
             else (FOREIGN_ACCOUNT,)
             for event in events
         ]
-        usable = [j for j in judged if isinstance(j, _Usable)]
-        self._writer.store([(u.shard, u.entry) for u in usable])
+        self._writer.store([j for j in judged if isinstance(j, _Usable)])
         early = [j.parked for j in judged if isinstance(j, _Early)]
         parked = iter(self._parking.park(early) if early else [])
         results: list[EventResult] = []
         for event, judgement in zip(events, judged, strict=True):
             match judgement:
-                case _Usable(entry, _):
+                case _Usable(_, entry):
                     results.append(_stored(event, entry))
                 case _Early():
                     results.append(_parked(event, next(parked)))
@@ -156,12 +157,11 @@ class IngestUsage:
         timeline = self._catalogs.timeline()
         place = cache(lambda account: self._directory.place(account, now))
         judged = [self._judge(p.event, timeline, p.received, now, place) for p in parked]
-        usable = [j for j in judged if isinstance(j, _Usable)]
-        self._writer.store([(u.shard, u.entry) for u in usable])
+        self._writer.store([j for j in judged if isinstance(j, _Usable)])
         results: list[EventResult] = []
         for early, judgement in zip(parked, judged, strict=True):
             match judgement:
-                case _Usable(entry, _):
+                case _Usable(_, entry):
                     results.append(_stored(early.event, entry))
                 case _Early():
                     results.append(EventResult(early.event.id, Outcome.PARKED))
@@ -202,7 +202,7 @@ class IngestUsage:
         taken = intake.take(event.data, placement.customs.at(event.time))
         if not isinstance(taken, Taken):
             return taken
-        return _Usable(_entry(event, payload, placement, intake, taken), placement.shard)
+        return _Usable(placement.shard, _entry(event, payload, placement, intake, taken))
 
 
 def _outside(event: UsageEvent, placement: Placement, arrived: datetime) -> str | None:

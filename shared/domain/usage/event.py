@@ -11,7 +11,7 @@ from typing import NewType
 
 from shared.domain.ids import AccountCode, MeterCode
 from shared.domain.money import to_text
-from shared.domain.period import day_of
+from shared.domain.period import day_of, utc_text
 
 type DataValue = Decimal | str
 
@@ -59,7 +59,7 @@ def canonical_payload(event: UsageEvent) -> str:
     Numbers lose trailing zeros and times are in UTC, so a client that retries with another
     serializer still matches itself.
     """
-    return f'[{quoted(event.meter)},"{event.time.isoformat()}",{_data_text(event.data)}]'
+    return f'[{quoted(event.meter)},"{utc_text(event.time)}",{_data_text(event.data)}]'
 
 
 def _data_text(data: Mapping[str, DataValue]) -> str:

@@ -4,12 +4,12 @@ import hashlib
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC
 from decimal import Decimal, localcontext
 from operator import itemgetter
 from typing import Self
 
 from shared.domain.money import EXACT, ZERO, to_text
+from shared.domain.period import utc_text
 from shared.domain.usage.event import DataValue, UsageEvent
 
 type Moment = tuple[str, str, str]
@@ -145,8 +145,7 @@ class Partial:
 
     def add(self, event: UsageEvent, unique_fields: frozenset[str] = _NO_FIELDS) -> None:
         """Take one event into account; only ``unique_fields`` pay for their distinct values."""
-        time = event.time if event.time.tzinfo is UTC else event.time.astimezone(UTC)
-        at = (time.isoformat(), event.id, event.source)
+        at = (utc_text(event.time), event.id, event.source)
         self.events += 1
         for name, value in event.data.items():
             stats = self.fields.get(name)
