@@ -357,7 +357,7 @@ class App:
         """Records refunds that Microsoft made."""
         from shared.services.refund import RecordRefund
 
-        return RecordRefund(self._accounts, self._ledger, self.clock)
+        return RecordRefund(self._accounts, self._ledger, self.clock, self._audit_trail)
 
     @cached_property
     def dead_letters(self) -> TendDeadLetters:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar
 
+from shared.domain.audit import AuditEntry
 from shared.domain.errors import (
     ConcurrentUpdate,
     DifferentPayload,
@@ -14,11 +15,13 @@ from shared.domain.errors import (
 from shared.domain.ids import AccountCode, DimensionId, Resource, Shard, shard_of
 from shared.domain.metering.delta import refunded
 from shared.domain.metering.ledger import LedgerKey, Refund
+from shared.domain.money import to_text
 from shared.domain.period import hour_of
 from shared.domain.wire import WIRE
 from shared.ports import (
     Accounts,
     AgendaEntry,
+    AuditTrail,
     Clock,
     Ledger,
     LedgerWrite,
@@ -57,6 +60,7 @@ class RecordRefund:
     accounts: Accounts
     ledger: Ledger
     clock: Clock
+    trail: AuditTrail
 
     def __call__(self, order: RefundOrder, by: str) -> Refund:
         """Record a refund; the same order again is answered with what was recorded.
@@ -110,5 +114,18 @@ class RecordRefund:
             PutRow(refunded(row.value, order.units), row.etag),
             PutAgenda(AgendaEntry(hour_of(now), order.account)),
         ]
+        self._note(refund, order)
         self.ledger.write(shard, writes)
         return refund
+
+    def _note(self, refund: Refund, order: RefundOrder) -> None:
+        """Before it is written: whatever crashes, no money moves unrecorded."""
+        detail = {
+            "id": order.id,
+            "dimension": order.dimension,
+            "units": to_text(order.units),
+            "note": order.note,
+            "chargeAgain": str(order.charge_again).lower(),
+        }
+        entry = AuditEntry(order.account, refund.at, refund.by, "adjustment.create", detail)
+        self.trail.append([entry])

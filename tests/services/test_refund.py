@@ -5,10 +5,11 @@ from decimal import Decimal
 
 import pytest
 
-from shared.domain.errors import DifferentPayload, InvalidInput, NotFound
+from shared.domain.errors import DifferentPayload, InvalidInput, NotFound, Unavailable
 from shared.domain.ids import AccountCode, DimensionId
 from shared.domain.metering.ledger import Refund
 from shared.services.refund import RefundOrder
+from tests.services.taps import Call
 from tests.services.world import World
 
 FEE = DimensionId("usage_fee")
@@ -70,3 +71,17 @@ def test_who_was_never_billed_has_nothing_to_refund(world: World, account: Accou
         record(world, order(AccountCode("nobody"), 1))
     with pytest.raises(NotFound):
         record(world, replace(order(account, 1), dimension=DimensionId("other")))
+
+
+def test_a_refund_is_in_the_trail_before_it_is_recorded(world: World, account: AccountCode) -> None:
+    def fails(_: Call) -> None:
+        raise Unavailable("no answer")
+
+    world.journal.before("audit.append", fails)
+    with pytest.raises(Unavailable):
+        record(world, order(account, 40))
+    assert world.row(account).refunded == 0
+    record(world, order(account, 40))
+    record(world, order(account, 40))
+    (entry,) = [e for e in world.trail.of(account) if e.action == "adjustment.create"]
+    assert (entry.actor, entry.detail["units"], entry.detail["id"]) == ("ada", "40", "case-1")

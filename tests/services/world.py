@@ -295,7 +295,7 @@ class World:
             submit=submit,
             run_shard=RunShard(log, ledger, runs, rate, submit, settle, self.findings, self.grace),
             audit=Audit(log, fold, ledger, self.findings, clock),
-            refund=RecordRefund(accounts, ledger, clock),
+            refund=RecordRefund(accounts, ledger, clock, tap(self.trail, "audit", journal)),
             start_run=StartRun(messages, runs, clock),
             activate=Activate(marketplace, set_up),
             adopt=Adopt(marketplace, set_up),

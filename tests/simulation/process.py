@@ -156,7 +156,7 @@ def boot(stores: Stores, instance: Instance, chaos: Chaos, kit: Kit, watch: Watc
         start_run=StartRun(messages, runs, clock),
         activate=Activate(marketplace, set_up),
         follow=FollowSubscription(marketplace, accounts, ledger, cache, clock, chronicle),
-        refund=RecordRefund(accounts, ledger, clock),
+        refund=RecordRefund(accounts, ledger, clock, FakeAuditTrail()),
         daily=Daily(
             audit,
             TendTables(log, audit, clock, RETENTION),
