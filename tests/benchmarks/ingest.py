@@ -194,6 +194,7 @@ def series(stack: Stack, endpoint: Endpoint, events: Events, options: Options) -
 
 def new_day(endpoint: Endpoint, events: Events) -> None:
     """Go on with a table in which every account has an event, a partial and a change mark."""
+    endpoint.reconnect()
     events.next_day()
     count = len(events.accounts)
     endpoint.post(events.bodies(count, count)[0])

@@ -68,9 +68,18 @@ class Endpoint:
     """``POST /api/usage`` with an API key, over connections that are kept."""
 
     def __init__(self, url: str, key: str) -> None:
-        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        self._url = url
+        self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        self.reconnect()
+
+    def reconnect(self) -> None:
+        """Use new connections: a server may close idle ones just when they are used again."""
         self._pool = urllib3.connection_from_url(
-            url, maxsize=CONNECTIONS, headers=headers, timeout=TIMEOUT_SECONDS, retries=False
+            self._url,
+            maxsize=CONNECTIONS,
+            headers=self._headers,
+            timeout=TIMEOUT_SECONDS,
+            retries=False,
         )
 
     def post(self, body: bytes) -> None:
