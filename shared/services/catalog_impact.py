@@ -28,7 +28,8 @@ class CheckImpact:
         past = step.since < now
         if not past and (withdraw or not (step.removed or step.lost)):
             return []
-        attached = list(self.accounts.attachments())
+        found = self.accounts.attachments()
+        attached = [(code, plan) for code, plan in found if step.after.knows(plan.plan)]
         faults: list[FieldError] = []
         if not withdraw and (step.removed or step.lost):
             gone = self._gone(step.since)

@@ -130,6 +130,13 @@ def test_who_has_cancelled_is_asked_for_nothing(hours: int, *, taken: bool) -> N
         assert "2 accounts (acme, lab)" in fault.message
 
 
+def test_a_plan_that_no_version_ever_had_is_no_hindrance() -> None:
+    world = World()
+    world.account("acme", plan="of a lost catalogue")
+    assert put(world, catalog_of(TIERED)).new
+    assert put(world, CATALOG, START - HOUR).new
+
+
 def test_what_is_not_taken_out_reads_no_account() -> None:
     world = World()
     world.account("acme")
