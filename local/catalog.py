@@ -9,8 +9,9 @@ from pathlib import Path
 import yaml
 
 from shared.api.body import parse_json
-from shared.api.catalog import catalog_of, parse_yaml
+from shared.api.catalog import catalog_of
 from shared.api.catalog_schema import catalog_schema
+from shared.api.catalog_yaml import parse_yaml
 from shared.domain.catalog.catalog import Catalog
 from shared.domain.catalog.validation import faults_of
 from shared.domain.errors import FieldError, InvalidInput, TooLarge

@@ -10,20 +10,19 @@ import pytest
 import yaml
 
 from shared.api.catalog import (
-    MAX_VALUES,
     catalog_of,
     catalog_response,
     change_catalog,
     condition_of,
     merged,
     parse_catalog,
-    parse_yaml,
     patched_catalog,
     version_number,
     versions_response,
 )
 from shared.api.catalog_schema import catalog_schema, known_fields
 from shared.api.catalog_views import item_response, list_response
+from shared.api.catalog_yaml import MAX_VALUES, parse_yaml
 from shared.api.problem import Response, UnsupportedMedia, problem
 from shared.api.request import Request
 from shared.domain.catalog.catalog import Catalog

@@ -25,7 +25,8 @@ from local.azurite.process import AzuriteMissing
 from local.play import METER
 from local.samples.files import CATALOG
 from local.stack import Stack, running_stack
-from shared.api.catalog import catalog_of, parse_yaml
+from shared.api.catalog import catalog_of
+from shared.api.catalog_yaml import parse_yaml
 from shared.bootstrap import App
 from shared.domain.period import hour_of
 from shared.services.catalog import Intent

@@ -16,7 +16,8 @@ from local.marketplace import defaults, server
 from local.marketplace.config import Settings as MarketplaceSettings
 from local.play import METER
 from local.samples.files import CATALOG
-from shared.api.catalog import catalog_of, parse_yaml
+from shared.api.catalog import catalog_of
+from shared.api.catalog_yaml import parse_yaml
 from shared.api.usage import ingest
 from shared.bootstrap import App
 from shared.config import Settings
