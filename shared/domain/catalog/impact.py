@@ -66,8 +66,9 @@ def removal_faults(step: Step, holders: Holders) -> Iterator[FieldError]:
     for code in sorted(step.removed & holders.keys()):
         yield FieldError(
             "/plans",
-            f"plan {code} is missing, and {_named(holders[code])} it: keep it, end it there, or "
-            "send withdraw=true: then nobody new gets it, and they go on with it as it was",
+            f"plan {code} is missing, and {_named(holders[code])} it: keep it (without its "
+            "marketplace entry nobody can buy it), end it there, or send withdraw=true: then "
+            "nobody new gets it, and they go on with it as it was",
         )
     if not step.lost:
         return
