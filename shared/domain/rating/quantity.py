@@ -1,8 +1,10 @@
 """Quantities: what a plan's prices are applied to, made of the usage of one span of time."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
+from typing import Self
 
 from shared.domain.catalog.aggregation import Aggregation, CompoundAggregation
 from shared.domain.catalog.catalog import Catalog
@@ -24,7 +26,7 @@ from shared.domain.rating.fees import Fee
 from shared.domain.rating.models import Usage
 from shared.domain.rating.percentage import Percentage, PercentageInput
 from shared.domain.usage.aggregate import aggregate, to_units
-from shared.domain.usage.cell import CellUsage
+from shared.domain.usage.cell import CellUsage, newest_generation
 from shared.domain.usage.event import DataValue
 from shared.domain.usage.expression import Expression, compile_expression
 from shared.domain.usage.gathered import Gathered
@@ -44,7 +46,7 @@ class Quantities:
         self,
         catalog: Catalog,
         plan: ResolvedPlan,
-        cells: Iterable[CellUsage],
+        cells: Sequence[CellUsage],
         earlier: "Quantities | None" = None,
         custom: CustomFields = NONE,
     ) -> None:
@@ -52,22 +54,12 @@ class Quantities:
         self._plan = plan
         self._custom = custom
         self._compounds: dict[AggregationCode, Decimal] = {}
-        found: dict[tuple[MeterCode, SegmentKey], list[Partial]] = {}
-        if earlier is not None:
-            for own, parts in earlier.parts.items():
-                for part_of, part in parts.items():
-                    found[own, part_of] = [merged(part.partials)]
-        meter: MeterCode | None = None
-        segment: SegmentKey | None = None
-        known: list[Partial] = []
-        for cell in cells:
-            if cell.meter is not meter or cell.segment is not segment:
-                # Cells come row by row, those of a row with the very same names.
-                meter, segment = cell.meter, cell.segment
-                known = found.setdefault((meter, segment), [])
-            known.append(cell.partial)
+        gathering = _Gathering.of(earlier, cells)
+        if gathering.generations:
+            gathering = _Gathering.of(earlier, newest_generation(cells))
+        self.events: int = gathering.events
         self.parts: dict[MeterCode, dict[SegmentKey, Gathered]] = {}
-        for (own, part_of), partials in found.items():
+        for (own, part_of), partials in gathering.found.items():
             self.parts.setdefault(own, {})[part_of] = Gathered(partials)
         self._whole: dict[MeterCode, Gathered] = {}
 
@@ -134,6 +126,41 @@ class Quantities:
         return _together(
             part for key, part in parts.items() if _segment_of(aggregation, ordered, key) == segment
         )
+
+
+@dataclass(slots=True)
+class _Gathering:
+    """Cells by meter and segment, the events in them, and whether any was aggregated again."""
+
+    found: dict[tuple[MeterCode, SegmentKey], list[Partial]] = field(default_factory=dict)
+    events: int = 0
+    generations: int = 0
+
+    @classmethod
+    def of(cls, earlier: Quantities | None, cells: Iterable[CellUsage]) -> Self:
+        """In one pass, because going through memory is most of what it takes."""
+        gathering = cls()
+        found = gathering.found
+        if earlier is not None:
+            gathering.events = earlier.events
+            for own, parts in earlier.parts.items():
+                for part_of, part in parts.items():
+                    found[own, part_of] = [merged(part.partials)]
+        meter: MeterCode | None = None
+        segment: SegmentKey | None = None
+        known: list[Partial] = []
+        events, generations = gathering.events, 0
+        for cell in cells:
+            if cell.meter is not meter or cell.segment is not segment:
+                # Cells come row by row, those of a row with the very same names.
+                meter, segment = cell.meter, cell.segment
+                known = found.setdefault((meter, segment), [])
+            partial = cell.partial
+            events += partial.events
+            generations |= partial.generation
+            known.append(partial)
+        gathering.events, gathering.generations = events, generations
+        return gathering
 
 
 def _together(parts: Iterable[Gathered]) -> Gathered:

@@ -24,7 +24,7 @@ from shared.domain.rating.own_price import custom_lines
 from shared.domain.rating.quantity import Quantities
 from shared.domain.rating.waterfall import Quantity, parts_of
 from shared.domain.rating.windows import Window, bill_period, life_of, sections, windows, zone_of
-from shared.domain.usage.cell import CellUsage, newest_generation
+from shared.domain.usage.cell import CellUsage
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,7 @@ def rate(
     Raises ``NotFound`` for an aggregation that the catalogue lacks, and ``InvalidInput`` for usage
     that its prices cannot be applied to.
     """
-    counted = newest_generation(usage)
+    counted = list(usage)
     periods: list[RatedPeriod] = []
     records: list[PeriodRecord] = []
     for step in steps:
@@ -229,7 +229,7 @@ def rate_window(window: Window, usage: Iterable[CellUsage], as_of: datetime) -> 
         period,
         _lines(window, quantities, ended=ended),
         ended,
-        sum([cell.partial.events for cell in cells]),
+        quantities.events,
         digits,
         window.version,
         cuts,

@@ -10,20 +10,34 @@ from shared.domain.usage.partial import Distinct, FieldStats, Moment, Partial
 
 
 class GatheredField:
-    """What ``FieldStats`` of all these would be once they were merged."""
+    """What a field's ``FieldStats`` would be once these partials were merged.
 
-    def __init__(self, stats: Sequence[FieldStats]) -> None:
-        self._stats = stats
+    Nearly always all of them have it, so they are not asked first.
+    """
+
+    def __init__(self, partials: Sequence[Partial], name: str) -> None:
+        self._partials = partials
+        self._name = name
+
+    @cached_property
+    def _stats(self) -> list[FieldStats]:
+        name = self._name
+        try:
+            return [partial.fields[name] for partial in self._partials]
+        except KeyError:
+            return [p.fields[name] for p in self._partials if name in p.fields]
 
     @property
     def used(self) -> bool:
         """Whether any event had the field."""
-        return any(each.count for each in self._stats)
+        found = (partial.fields.get(self._name) for partial in self._partials)
+        return any(stats is not None and stats.count for stats in found)
 
     @property
     def numeric(self) -> bool:
         """Whether any event had a number in it."""
-        return any(each.least is not None for each in self._stats)
+        found = (partial.fields.get(self._name) for partial in self._partials)
+        return any(stats is not None and stats.least is not None for stats in found)
 
     @cached_property
     def count(self) -> int:
@@ -33,8 +47,12 @@ class GatheredField:
     @cached_property
     def total(self) -> Decimal:
         """The exact sum of its numbers."""
+        name = self._name
         with localcontext(EXACT):
-            return sum([each.total for each in self._stats], ZERO)
+            try:
+                return sum([partial.fields[name].total for partial in self._partials], ZERO)
+            except KeyError:
+                return sum([each.total for each in self._stats], ZERO)
 
     @cached_property
     def least(self) -> Decimal | None:
@@ -91,8 +109,8 @@ class Gathered(Mapping[str, GatheredField]):
 
     def __getitem__(self, name: str) -> GatheredField:
         if name not in self._known:
-            stats = _stats(self.partials, name)
-            self._known[name] = GatheredField(stats) if stats else None
+            known = any(name in partial.fields for partial in self.partials)
+            self._known[name] = GatheredField(self.partials, name) if known else None
         found = self._known[name]
         if found is None:
             raise KeyError(name)
@@ -103,11 +121,3 @@ class Gathered(Mapping[str, GatheredField]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
-
-
-def _stats(partials: Sequence[Partial], name: str) -> list[FieldStats]:
-    """A field's statistics of all partials that have it: nearly always all, which is quicker."""
-    try:
-        return [partial.fields[name] for partial in partials]
-    except KeyError:
-        return [partial.fields[name] for partial in partials if name in partial.fields]
