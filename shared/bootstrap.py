@@ -308,7 +308,6 @@ class App:
             Submit(self._ledger, metering, Breaker(self.clock)),
             SettleUncertain(self._ledger, metering, self._findings),
             self._findings,
-            self.settings.usage_grace,
         )
 
     @cached_property

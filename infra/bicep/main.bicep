@@ -33,7 +33,7 @@ param marketplaceProof proofKind = 'federated'
 @secure()
 param marketplaceCertificate string = ''
 
-@description('Optional. Hours after the end of a subscription in which its usage is still taken.')
+@description('Optional. Hours after the end of a subscription in which its usage is still taken, unless the catalogue says.')
 @minValue(0)
 @maxValue(20)
 param usageGraceHours int = 1

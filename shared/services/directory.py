@@ -41,7 +41,8 @@ class Placement:
 
 class Directory:
     """Placements of accounts, kept for a short life. What is unknown is asked every time, so a
-    new account is usable at once. Usage is taken for ``grace`` after a subscription's end."""
+    new account is usable at once. Usage is taken for ``grace`` after a subscription's end, unless
+    the catalogue says how long."""
 
     def __init__(self, accounts: Accounts, catalogs: "CatalogCache", grace: timedelta) -> None:
         self._accounts = accounts
@@ -71,7 +72,7 @@ class Directory:
         subscription = payer.subscription if payer else None
         starts = subscription.start if subscription else None
         ends = subscription.end if subscription else None
-        closes = None if ends is None else ends + self._grace
+        closes = None if ends is None else ends + self._catalogs.usage_grace(ends, self._grace)
         minutes = cell_minutes(zone)
         return Placement(
             account.code,
@@ -107,6 +108,12 @@ class CatalogCache:
         """The catalogue in force now; ``None`` while none was ever stored."""
         timeline = self.timeline()
         return None if timeline is None else timeline.at(self._clock.now())
+
+    def usage_grace(self, end: datetime, otherwise: timedelta) -> timedelta:
+        """How long usage is taken after ``end``: what the catalogue says, else ``otherwise``."""
+        timeline = self.timeline()
+        stated = None if timeline is None else timeline.usage_grace(end)
+        return otherwise if stated is None else stated
 
     def timeline(self, at_least: int = 0) -> Timeline | None:
         """All versions; ``None`` while none was ever stored.

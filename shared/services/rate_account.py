@@ -24,13 +24,17 @@ from shared.services.fold import Fold
 
 @dataclass(frozen=True, slots=True)
 class AccountTotals:
-    """What the Marketplace should hold for an account, and when to look again by itself."""
+    """What the Marketplace should hold for an account, and when to look again by itself.
+
+    ``grace`` is how long after its end the subscription's usage is taken.
+    """
 
     account: AccountCode
     subscription: Subscription | None
     units: dict[LedgerKey, Decimal]
     next_look: datetime | None
     statement: Statement | None
+    grace: timedelta = timedelta()
 
 
 @dataclass(slots=True)
@@ -137,7 +141,9 @@ class RateAccount:
             planned += steps
             if subscription is not None:
                 members.append((record, rate(subscription, steps, folded.cells(), now)))
-        look = next_look(payer, planned, now, self._grace)
+        end = subscription.end if subscription else None
+        grace = self._catalogs.usage_grace(end, self._grace) if end else self._grace
+        look = next_look(payer, planned, now, grace)
         root = payer.account.code
         if subscription is None:
             return _Rated(AccountTotals(root, None, {}, look, None), ())
@@ -146,7 +152,8 @@ class RateAccount:
         if statement.next_due is not None:
             look = min(ceil_hour(statement.next_due), look or datetime.max.replace(tzinfo=UTC))
         units = totals(statement)
-        return _Rated(AccountTotals(root, subscription, units, look, statement), tuple(members))
+        due = AccountTotals(root, subscription, units, look, statement, grace)
+        return _Rated(due, tuple(members))
 
     def _records(self, family: Family) -> list[AccountRecord]:
         """The payer, then its children in their order; empty for an account that is unknown."""

@@ -6,7 +6,7 @@ Idempotent, and safe beside itself: every write names the version it read.
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from shared.domain.account import Account
 from shared.domain.errors import ConcurrentUpdate, UpstreamFailure
@@ -69,7 +69,6 @@ class RunShard:
         submit: Submit,
         settle_uncertain: SettleUncertain,
         findings: Findings,
-        grace: timedelta,
     ) -> None:
         self._collect = Collect(log)
         self._ledger = ledger
@@ -78,7 +77,6 @@ class RunShard:
         self._submit = submit
         self._settle_uncertain = settle_uncertain
         self._findings = findings
-        self._grace = grace
 
     def __call__(self, shard: Shard) -> RunReport:
         """Handle the shard. An account that fails is reported and becomes an agenda entry, so
@@ -256,7 +254,7 @@ class RunShard:
                     del waiting[key, row.open_hour]
                     row = back.row
                     writes.append(PutSubmission(back.submission, held.etag))
-                intent = plan_intent(row, units, subscription, now, self._grace) or back
+                intent = plan_intent(row, units, subscription, now, totals.grace) or back
                 if intent is None:
                     remains |= left_over(row, units, subscription, now)
                     continue

@@ -375,8 +375,8 @@ def test_usage_of_before_the_subscription_is_refused(world: World) -> None:
 # --- the end of a subscription
 
 
-def ended(world: World) -> AccountCode:
-    account = world.account("ended")
+def ended(world: World, code: str = "ended") -> AccountCode:
+    account = world.account(code)
     sold = world.record(account).subscriptions[0]
     end = world.clock.now() + HOUR
     world.change(account, subscriptions=(sold.moved(SubscriptionStatus.UNSUBSCRIBED, end),))
@@ -394,6 +394,19 @@ def test_usage_of_before_the_end_is_taken_for_the_grace_period() -> None:
     assert late.outcome is Outcome.INVALID
     assert late.errors[0].pointer == "/time"
     assert "was taken until 2026-03-02T13:00" in late.errors[0].message
+
+
+def test_the_catalogue_says_how_long_the_grace_is_for_ends_from_then_on() -> None:
+    world = World()
+    before, used = ended(world), world.clock.now()
+    world.clock.advance(2 * HOUR)
+    longer = replace(CATALOG.organization, usage_grace_hours=5)
+    world.put_catalog(replace(CATALOG, organization=longer))
+    world.clock.advance(timedelta(minutes=1))
+    after, later = ended(world, "later"), world.clock.now()
+    world.clock.advance(timedelta(hours=5, minutes=59))
+    old, new = world.send(world.event(before, time=used), world.event(after, time=later))
+    assert (old.outcome, new.outcome) == (Outcome.INVALID, Outcome.ACCEPTED)
 
 
 def test_parked_usage_counts_as_of_its_arrival() -> None:

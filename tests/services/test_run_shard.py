@@ -389,6 +389,29 @@ def test_cancelled_it_flushes_at_the_end_of_the_grace(world: World) -> None:
     assert world.journal.writes == {"runs.complete": 80}
 
 
+@pytest.mark.parametrize("hours", [None, 0, 5])
+def test_the_catalogue_says_when_the_final_submission_is_made(hours: int | None) -> None:
+    organization = replace(CATALOG.organization, usage_grace_hours=hours)
+    world = World(catalog=replace(CATALOG, organization=organization))
+    account = world.customer()
+    sold = world.record(account).subscription
+    assert sold is not None
+    world.next_run()
+    used = world.clock.advance(timedelta(minutes=20))
+    world.use(account, 2)
+    end = world.clock.advance(timedelta(minutes=5))
+    world.marketplace.unsubscribe(sold.id)
+    world.process.follow(sold.id)
+    grace = world.grace if hours is None else timedelta(hours=hours)
+    world.next_run()
+    while world.clock.now() < end + grace:
+        assert not world.row(account).flushed
+        world.use(account, 1, used)
+        world.next_run()
+    assert world.row(account).flushed
+    assert world.billed(account) == world.row(account).rated > 0
+
+
 # --- accounts that fail
 
 

@@ -293,7 +293,7 @@ class World:
             fold=fold,
             rate_account=rate,
             submit=submit,
-            run_shard=RunShard(log, ledger, runs, rate, submit, settle, self.findings, self.grace),
+            run_shard=RunShard(log, ledger, runs, rate, submit, settle, self.findings),
             audit=Audit(log, fold, ledger, self.findings, clock),
             refund=RecordRefund(accounts, ledger, clock, tap(self.trail, "audit", journal)),
             start_run=StartRun(messages, runs, clock),

@@ -108,6 +108,14 @@ class Timeline:
         """The version in force at ``moment``."""
         return self._catalogs[self.number_at(moment)]
 
+    def usage_grace(self, end: datetime) -> timedelta | None:
+        """How long usage of a subscription that ended at ``end`` is taken; ``None``: not stated.
+
+        Of the version in force at the end, so a later version moves no final submission.
+        """
+        hours = self.at(end).organization.usage_grace_hours
+        return None if hours is None else timedelta(hours=hours)
+
     def intake(self, meter: MeterCode, moment: datetime) -> Intake | None:
         """What to do with an event of ``moment``; ``None`` for a meter that does not exist.
 

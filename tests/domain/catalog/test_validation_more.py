@@ -33,7 +33,6 @@ from shared.domain.catalog.meter import DataField, DerivedField, FieldCategory, 
 from shared.domain.catalog.organization import BillNumber, Epochs, ExchangeRate, Organization
 from shared.domain.catalog.plan import Plan, PlanTemplate, Pricing, PricingKind
 from shared.domain.catalog.product import Product
-from shared.domain.catalog.unrated import UNRATED
 from shared.domain.catalog.validation import MAX_FAULTS, faults_of
 from shared.domain.ids import (
     AggregationCode,
@@ -323,7 +322,7 @@ CASES: dict[str, Case] = {
         {"/plans/0/marketplace/0/offer": "Partner Center"},
     ),
 }  # fmt: skip
-UNRATED_TOO: dict[str, Case] = {
+TERMS: dict[str, Case] = {
     "a standing charge": (
         plan(standing_charge=StandingCharge(D(-1), interval=0, offset=3)),
         {
@@ -406,15 +405,6 @@ UNRATED_TOO: dict[str, Case] = {
         {"/plans/1/billing": "free trial"},
     ),
 }  # fmt: skip
-NOT_RATED: dict[str, tuple[Catalog, str]] = {
-    "grace of usage": (organization(usage_grace_hours=5), "/organization/usageGraceHours"),
-}  # fmt: skip
-
-
-def without_unrated(catalog: Catalog) -> dict[str, str]:
-    faults = {(f.pointer, f.message) for f in faults_of(catalog)}
-    unrated = {(place, m) for place, m in faults if "cannot be billed by this release" in m}
-    return dict(sorted(faults - unrated))
 
 
 def test_the_good_one_is_good() -> None:
@@ -422,7 +412,7 @@ def test_the_good_one_is_good() -> None:
 
 
 @pytest.mark.parametrize(
-    ("catalog", "expected"), [pytest.param(*c, id=name) for name, c in CASES.items()]
+    ("catalog", "expected"), [pytest.param(*c, id=name) for name, c in (CASES | TERMS).items()]
 )
 def test_faults(catalog: Catalog, expected: Mapping[str, str]) -> None:
     found = {fault.pointer: fault.message for fault in faults_of(catalog)}
@@ -433,32 +423,8 @@ def test_faults(catalog: Catalog, expected: Mapping[str, str]) -> None:
     assert all(any(p.startswith(r) for r in related) for p in found), found
 
 
-@pytest.mark.parametrize(
-    ("catalog", "expected"), [pytest.param(*c, id=name) for name, c in UNRATED_TOO.items()]
-)
-def test_faults_of_what_is_not_rated_either(catalog: Catalog, expected: Mapping[str, str]) -> None:
-    found = without_unrated(catalog)
-    assert found.keys() == expected.keys()
-    for pointer, message in expected.items():
-        assert message in found[pointer]
-
-
-@pytest.mark.parametrize(
-    ("catalog", "pointer"), [pytest.param(*c, id=name) for name, c in NOT_RATED.items()]
-)
-def test_what_is_not_rated_is_refused(catalog: Catalog, pointer: str) -> None:
-    (fault,) = faults_of(catalog)
-    assert fault.pointer == pointer
-    assert "leave it out" in fault.message
-
-
-def test_every_entry_of_the_list_is_tried() -> None:
-    tried = {fault.message for catalog, _ in NOT_RATED.values() for fault in faults_of(catalog)}
-    assert len(tried) == len(UNRATED)
-
-
 RATED = {
-    "grace before bills": organization(bill_grace_hours=5),
+    "graces": organization(bill_grace_hours=5, usage_grace_hours=5),
     "bill numbers": organization(bill_number=BillNumber()),
     "another currency": replace(
         organization(exchange_rates=(ExchangeRate("EUR", D(1), date(2026, 1, 1)),)),

@@ -4,7 +4,6 @@ from itertools import chain, islice
 
 from shared.domain.catalog.catalog import Catalog
 from shared.domain.catalog.custom_usage import CUSTOM_METER, CUSTOM_USAGE
-from shared.domain.catalog.unrated import unrated_faults
 from shared.domain.catalog.validation.aggregations import aggregation_faults, compound_faults
 from shared.domain.catalog.validation.marketplace import marketplace_faults
 from shared.domain.catalog.validation.meters import meter_faults
@@ -43,6 +42,5 @@ def faults_of(catalog: Catalog) -> tuple[FieldError, ...]:
         template_faults(catalog),
         plan_faults(catalog),
         marketplace_faults(catalog),
-        unrated_faults(catalog),
     )
     return tuple(islice(found, MAX_FAULTS))
