@@ -152,7 +152,7 @@ def boot(stores: Stores, instance: Instance, chaos: Chaos, kit: Kit, watch: Watc
             ingest, port("refusals", stores.refusals), messages, clock, instance.hub.pause
         ),
         replay_parked=kit.replay_parked(parking, ingest, messages, clock),
-        run_shard=kit.run_shard(log, ledger, runs, rate, submit, settle, findings, GRACE),
+        run_shard=kit.run_shard(log, ledger, runs, rate, submit, settle, findings),
         start_run=StartRun(messages, runs, clock),
         activate=Activate(marketplace, set_up),
         follow=FollowSubscription(marketplace, accounts, ledger, cache, clock, chronicle),
