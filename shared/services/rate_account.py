@@ -112,23 +112,23 @@ class RateAccount:
         used: Mapping[str, Decimal] = drawn(records[0].locked)
         if any(record.prepayments or record.credits for record in records):
             for n in range(1, place):
-                earlier = self._stated(
-                    shard, _until(records, n), timeline, now, Family(family.root), used
-                )
+                earlier = self._stated(shard, records, n, timeline, now, Family(family.root), used)
                 used = earlier.statement.drawn.used if earlier.statement else used
-        return self._stated(shard, _until(records, place), timeline, now, family, used)
+        return self._stated(shard, records, place, timeline, now, family, used)
 
     def _stated(
         self,
         shard: Shard,
-        records: Sequence[AccountRecord],
+        everyone: Sequence[AccountRecord],
+        place: int,
         timeline: Timeline,
         now: datetime,
         family: Family,
         used: Mapping[str, Decimal],
     ) -> "_Rated":
-        """Rate the newest subscription of the first of ``records``, of whose grants ``used`` is
-        gone."""
+        """Rate the subscription at ``place``, counted from one, of the first of ``everyone``, of
+        whose grants ``used`` is gone."""
+        records, among = _until(everyone, place), everyone[0].subscriptions
         payer = records[0]
         subscription = payer.subscription
         members: list[tuple[AccountRecord, Rated]] = []
@@ -148,7 +148,7 @@ class RateAccount:
         if subscription is None:
             return _Rated(AccountTotals(root, None, {}, look, None), ())
         owing = [Member(record, rated.periods) for record, rated in members]
-        statement = state(owing, subscription, timeline, now, payer.locked, used)
+        statement = state(owing, subscription, timeline, now, payer.locked, used, among)
         if statement.next_due is not None:
             look = min(ceil_hour(statement.next_due), look or datetime.max.replace(tzinfo=UTC))
         units = totals(statement)

@@ -15,6 +15,7 @@ from shared.domain.catalog.intake import Intake
 from shared.domain.catalog.resolve import ResolvedPlan
 from shared.domain.errors import NotFound
 from shared.domain.ids import AggregationCode, MeterCode, PlanCode
+from shared.domain.period import Period
 from shared.domain.usage.expression import compile_expression
 
 BEGINNING = datetime.min.replace(tzinfo=UTC)
@@ -107,6 +108,11 @@ class Timeline:
     def at(self, moment: datetime) -> Catalog:
         """The version in force at ``moment``."""
         return self._catalogs[self.number_at(moment)]
+
+    def during(self, span: Period) -> list[tuple[datetime, Catalog]]:
+        """The versions in force during ``span``, each with the moment in it from which it is."""
+        later = [start for start in self._starts if span.start < start < span.end]
+        return [(moment, self.at(moment)) for moment in (span.start, *later)]
 
     def usage_grace(self, end: datetime) -> timedelta | None:
         """How long usage of a subscription that ended at ``end`` is taken; ``None``: not stated.

@@ -12,6 +12,7 @@ from shared.domain.grants import AdHocCharge
 from shared.domain.ids import DimensionId, ProductCode
 from shared.domain.money import CONTEXT, ZERO, minor_digits, round_half_up
 from shared.domain.period import Period
+from shared.domain.rating.belonging import Belonging
 from shared.domain.rating.conversion import converted, exchange_rate
 from shared.domain.rating.draw_down import Grant, GrantKind
 from shared.domain.rating.entry import Entry, EntryKind
@@ -47,12 +48,13 @@ class Scheduled:
 @dataclass(frozen=True, slots=True)
 class Owed:
     """What one account of a family owes at ``as_of`` by its rated windows, in ``currency``; of a
-    child, on the bills of the ``payer``."""
+    child, on the bills of the ``payer``. What is due once counts where it is ``belonging``."""
 
     record: AccountRecord
     periods: tuple[RatedPeriod, ...]
     as_of: datetime
     currency: str
+    belonging: Belonging
     payer: AccountRecord | None = None
 
     def entries(self) -> Iterator[Entry]:
@@ -107,7 +109,8 @@ class Owed:
 
     def next_due(self) -> datetime | None:
         """When a charge falls due next; ``None`` when none is to come."""
-        coming = [charge.at for charge in self.record.charges if charge.at > self.as_of]
+        charges = [each for each in self.record.charges if self.belonging.has(each.at)]
+        coming = [charge.at for charge in charges if charge.at > self.as_of]
         for section in self.sections():
             if section.until < self.as_of:
                 continue
@@ -115,7 +118,7 @@ class Owed:
                 cadence = section.cadence_of(standing.frequency)
                 due = next_standing(standing, cadence, section.begun, part, self.as_of)
                 coming += [due] if due else []
-            for charge in section.plan.charges:
+            for charge in self._charges(section):
                 due = next_due(charge, section.begun, self.as_of, section.zone)
                 coming += [due] if due and due < section.active.end else []
         return min(coming, default=None)
@@ -128,7 +131,7 @@ class Owed:
             end = min(window.period.end, now)
             ends = [cut for cut in window.cuts if cut < end]
             for first, last in pairwise([window.period.start, *ends, end]):
-                for charge in window.plan.charges:
+                for charge in self._charges(window.section):
                     span = Period(first, last)
                     times = times_due(charge, window.section.begun, span, window.section.zone)
                     if times:
@@ -218,18 +221,17 @@ class Owed:
         )
 
     def _ad_hoc(self) -> Iterator[tuple[AdHocCharge, Section]]:
-        """Single charges that are due, each with the plan that was in force. One from before a
-        subscription counts for it unless an earlier one was there to pay."""
+        """Single charges that are due, each with the plan that was in force."""
         sections = self.sections()
         if not sections:
             return
         for charge in self.record.charges:
-            if charge.at <= self.as_of and not self._paid_before(charge.at):
+            if charge.at <= self.as_of and self.belonging.has(charge.at):
                 yield charge, _section_at(sections, charge)
 
-    def _paid_before(self, at: datetime) -> bool:
-        ends = [s.end for s in self.record.subscriptions[:-1] if s.end is not None]
-        return any(at < end for end in ends)
+    def _charges(self, section: Section) -> list[ScheduledCharge]:
+        charges = section.plan.charges
+        return [each for each in charges if not self.belonging.fell_due_before(each, section)]
 
     def _entry(
         self,

@@ -1,7 +1,7 @@
 """Custom usage on bills: a line for each unit and currency, at the price its events named."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import date, datetime
 from decimal import Decimal
 
 from shared.domain.account import AccountPlan
@@ -15,9 +15,11 @@ from shared.domain.catalog.custom_usage import (
     QUANTITY,
     UNIT,
 )
+from shared.domain.catalog.organization import Organization
 from shared.domain.catalog.segment import Segment, SegmentKey, values_of
 from shared.domain.catalog.timeline import END, Timeline
 from shared.domain.money import CONTEXT, ONE, ZERO
+from shared.domain.period import Period
 from shared.domain.rating.bill import LineItem
 from shared.domain.rating.conversion import exchange_rate
 from shared.domain.rating.custom import Custom, CustomInput
@@ -58,8 +60,9 @@ def custom_lines(
     """The lines of custom usage in a window, in the order of their units.
 
     An amount in another currency is converted exactly, at the rate in force at the start of the
-    billing period (rule 14b). What is not billable, or lies in a free trial, is shown and costs
-    nothing (rules 14 and 29). Raises ``InvalidInput`` without a rate.
+    billing period, or at the first one after it where there was none yet (rule 14b). What is not
+    billable, or lies in a free trial, is shown and costs nothing (rules 14 and 29). Raises
+    ``InvalidInput`` without a rate.
     """
     for key in sorted(parts):
         values = {name: value or "" for name, value in values_of(key).items()}
@@ -80,11 +83,29 @@ def custom_lines(
 
 
 def _rate(window: Window, currency: str) -> Decimal:
-    start = window.whole.start
-    organization = window.section.timeline.at(start).organization
-    return exchange_rate(
-        organization, currency, window.plan.currency, local_day(start, window.section.zone)
-    )
+    """The rate at the start of the billing period, else the first that comes into force after it:
+    an event is taken in any currency that the catalogue has a rate for, of whatever day."""
+    pair = (currency, window.plan.currency)
+    days = _days(window, pair)
+    for day, organization in days:
+        if all(organization.rate_on(each, day) is not None for each in pair):
+            return exchange_rate(organization, *pair, day)
+    day, organization = days[0]
+    return exchange_rate(organization, *pair, day)
+
+
+def _days(window: Window, currencies: Collection[str]) -> list[tuple[date, Organization]]:
+    """The first day of the billing period, then every later one on which a rate may come into
+    force by a version of the catalogue that holds before the window ends, newest versions first."""
+    zone = window.section.zone
+    span = Period(window.whole.start, window.period.end)
+    days: list[tuple[date, Organization]] = []
+    for moment, catalog in reversed(window.section.timeline.during(span)):
+        first, organization = local_day(moment, zone), catalog.organization
+        rates = [rate for rate in organization.exchange_rates if rate.currency in currencies]
+        later = (rate.from_ for rate in rates if rate.from_ > first)
+        days += [(day, organization) for day in (first, *later)]
+    return sorted(days, key=lambda each: each[0])
 
 
 def _usage(partial: Gathered, rate: Decimal) -> CustomInput:

@@ -13,6 +13,7 @@ from shared.domain.lifecycle.subscription import Subscription
 from shared.domain.money import CONTEXT, ZERO, floor_to, minor_digits, round_half_up
 from shared.domain.period import Period
 from shared.domain.rating.adjustments import Billed, split_off
+from shared.domain.rating.belonging import Belonging
 from shared.domain.rating.conversion import to_dollars
 from shared.domain.rating.draw_down import Draw, DrawDown, Grant, draw_down, grants_of
 from shared.domain.rating.entry import Entry, in_order
@@ -104,17 +105,20 @@ def state(
     as_of: datetime,
     locked: Iterable[LockedBill] = (),
     used: Mapping[str, Decimal] | None = None,
+    among: tuple[Subscription, ...] = (),
 ) -> Statement:
     """What a family owes at ``as_of``; the first of ``members`` is the one that pays.
 
     ``used`` is what each prepayment and credit has paid elsewhere: on ``locked`` bills, unless
-    told. Raises ``InvalidInput`` when an exchange rate is missing.
+    told. ``among`` are all subscriptions of the payer, where its record lacks later ones. Raises
+    ``InvalidInput`` when an exchange rate is missing.
     """
     payer = members[0].record
     organization = timeline.at(as_of).organization
     currency = payer.account.currency or organization.currency
+    belonging = Belonging(subscription, among or payer.subscriptions)
     owed = [
-        Owed(member.record, member.periods, as_of, currency, payer if place else None)
+        Owed(member.record, member.periods, as_of, currency, belonging, payer if place else None)
         for place, member in enumerate(members)
     ]
     entries = sorted((entry for each in owed for entry in each.entries()), key=in_order)

@@ -30,7 +30,7 @@ from shared.domain.catalog.organization import ExchangeRate
 from shared.domain.catalog.plan import PricingKind
 from shared.domain.errors import InvalidInput
 from shared.domain.grants import AdHocCharge, Credit, Prepayment
-from shared.domain.ids import AccountCode, AggregationCode, DimensionId, PlanCode
+from shared.domain.ids import AccountCode, AggregationCode, DimensionId, PlanCode, SubscriptionId
 from shared.domain.lifecycle.subscription import PlanSpell
 from shared.domain.metering.ledger import LedgerKey
 from shared.domain.period import HOUR, Frequency
@@ -247,7 +247,8 @@ def test_a_single_charge_of_an_account() -> None:
 def test_a_charge_that_an_earlier_subscription_paid_does_not_come_back() -> None:
     charges = (AdHocCharge("x", utc(2, 1), Due(D(5))),)
     customer = Customer(grants={"charges": charges})
-    old = replace(customer.subscription, start=utc(1, 1), end=utc(2, 10))
+    ended = replace(customer.subscription, start=utc(1, 1), end=utc(2, 10))
+    old = replace(ended, id=SubscriptionId("old"))
     record = replace(customer.record, subscriptions=(old, customer.subscription))
     rated = customer.rate(utc(3, 5))
     member = Member(record, rated.periods)
