@@ -133,6 +133,7 @@ class FollowSubscription:
             ended=ended,
             replanned=hint.at if replanned else None,
             known_active=known_active,
+            beside=catalog.plans_beside(plan.product) if catalog and plan else frozenset(),
         )
 
     def _noted(

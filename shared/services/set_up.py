@@ -11,8 +11,10 @@ from shared.domain.errors import Conflict, NotFound
 from shared.domain.grants import Credit, Prepayment
 from shared.domain.ids import AccountCode, Resource, shard_of
 from shared.domain.lifecycle.follow import (
+    add_ons,
     attachment_id,
     changes_between,
+    replaced,
     subscription_of,
 )
 from shared.domain.lifecycle.purchase import MarketplaceSubscription
@@ -186,20 +188,29 @@ class SetUp:
             quantity=bought.quantity,
         )
         cell = self._cell(record, now)
-        others = tuple(_ended(p, cell) for p in record.plans if not _is_of(p, ours))
         attachment = AccountPlan(attachment_id(ours, 1), plan.code, cell)
+        kept = self._add_ons(record, plan)
+        over = (p for p in record.plans if p not in kept and not _is_of(p, ours))
         given = Given(bought.id, cell, now)
         record = replace(
             record,
             prepayments=prepayments_with(record.prepayments, plan.prepayments, given),
             credits=credits_with(record.credits, plan.credits, given),
-            plans=(*(p for p in others if p.end is None or p.start < p.end), attachment),
+            plans=replaced(over, attachment, kept),
             subscriptions=(*record.subscriptions[:-1], ours),
         )
         self._note_given(record, given, wanted.actor)
         stored = Versioned(record, self._accounts.save(record, stored.etag))
         self._look_at(record.account.code)
         return stored
+
+    def _add_ons(self, record: AccountRecord, plan: ResolvedPlan) -> tuple[AccountPlan, ...]:
+        """Plans attached by API that go beside the purchase: of other products, and not from the
+        time of an earlier subscription, which ended them."""
+        catalog = self._catalogs.current()
+        found = add_ons(record, catalog.plans_beside(plan.product) if catalog else ())
+        ends = [s.end for s in record.subscriptions[:-1] if s.end is not None]
+        return tuple(p for p in found if all(p.start >= end for end in ends))
 
     def _note_given(self, record: AccountRecord, given: Given, actor: str) -> None:
         """Enter into the audit trail what comes with the purchase."""
@@ -254,8 +265,3 @@ def _sold(bought: MarketplaceSubscription, wanted: Wanted, now: datetime) -> Sub
 
 def _is_of(plan: AccountPlan, ours: Subscription) -> bool:
     return plan.id == attachment_id(ours, 1)
-
-
-def _ended(plan: AccountPlan, at: datetime) -> AccountPlan:
-    """The plan of an earlier subscription, over when the new one begins."""
-    return replace(plan, end=at) if plan.end is None or plan.end > at else plan

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from shared.domain.account import Account, AccountPlan, AccountRecord
-from shared.domain.catalog.charges import StandingCharge, Timing
+from shared.domain.catalog.billing import AmountBilling
+from shared.domain.catalog.charges import Due, StandingCharge, Timing
 from shared.domain.catalog.organization import BillNumber
 from shared.domain.errors import (
     ConcurrentUpdate,
@@ -19,15 +20,16 @@ from shared.domain.errors import (
     InvalidInput,
     NotFound,
 )
-from shared.domain.grants import Credit
-from shared.domain.ids import AccountCode, PlanCode, Shard, SubscriptionId, shard_of
+from shared.domain.grants import AdHocCharge, Credit
+from shared.domain.ids import AccountCode, DimensionId, PlanCode, Shard, SubscriptionId, shard_of
 from shared.domain.lifecycle.subscription import PlanSpell, SubscriptionStatus
 from shared.domain.period import Frequency
 from shared.domain.rating.account_bill import Bill, BillStatus
 from shared.domain.rating.entry import EntryKind
 from shared.domain.rating.per_unit import PerUnit
+from shared.ports import CatalogVersion
 from shared.services.bills import Wanted
-from tests.services.world import BASIC, CATALOG, World
+from tests.services.world import BASIC, CATALOG, TIERED, World, catalog_of
 
 D = Decimal
 MARCH_5 = datetime(2026, 3, 5, tzinfo=UTC)
@@ -486,3 +488,37 @@ def test_a_bill_that_does_not_exist(id_: str) -> None:
         World().process.bills.get(id_)
     with pytest.raises(NotFound):
         World().process.run_bills.progress(id_)
+
+
+def charged_by_another_dimension(world: World, code: AccountCode) -> None:
+    """From April 10 on the plan bills through another dimension; on April 20 there is a charge."""
+    plan = replace(BASIC, billing=AmountBilling(dimension=DimensionId("fee2")))
+    begin = datetime(2026, 4, 10, tzinfo=UTC)
+    world.catalogs.add(CatalogVersion(2, world.clock.now(), catalog_of(plan, TIERED), begin))
+    charge = AdHocCharge("x", datetime(2026, 4, 20, tzinfo=UTC), Due(D(5)))
+    world.change(code, charges=(charge,))
+    world.clock.at = datetime(2026, 4, 21, tzinfo=UTC)
+    world.use(code, 100)
+
+
+def test_a_charge_beside_a_locked_bill_goes_through_the_dimension_of_its_day() -> None:
+    world, code, bill = billed()
+    settle(world, bill)
+    charged_by_another_dimension(world, code)
+    world.next_run()
+    units = world.process.rate_account.preview(code, world.clock.now()).units
+    assert {key.dimension: amount for key, amount in units.items()} == {
+        "usage_fee": D(1_000),
+        "fee2": D(600),
+    }
+
+
+def test_locking_moves_no_charge_to_another_dimension() -> None:
+    world, code, bill = billed()
+    charged_by_another_dimension(world, code)
+    world.next_run()
+    settle(world, bill)
+    world.use(code, 100)
+    world.next_run()
+    rated = {key.dimension: row.rated for key, row in world.rows(code).items()}
+    assert rated == {"usage_fee": D(1_000), "fee2": D(700)}

@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from shared.api.lifecycle import Forwarding, parse_lifecycle_message
+from shared.domain.account import Account, AccountPlan, AccountRecord
 from shared.domain.catalog.billing import (
     Included,
     MarketplacePlan,
@@ -21,6 +22,7 @@ from shared.domain.ids import (
     AggregationCode,
     DimensionId,
     PlanCode,
+    ProductCode,
     SubscriptionId,
 )
 from shared.domain.lifecycle.subscription import SubscriptionStatus
@@ -646,3 +648,102 @@ def test_an_operation_that_does_not_end_is_looked_at_later(world: World) -> None
     world.process.reconcile()
     assert list(world.operations.unfinished()) == []
     assert ours(world, id_) == (UNSUBSCRIBED, "standard")
+
+
+# --- plans of other products
+
+
+SUPPORT = replace(BASIC, code=PlanCode("support"), product=ProductCode("support"), marketplace=())
+
+
+def selling_support() -> World:
+    catalog = catalog_of(BASIC, TIERED, SUPPORT)
+    support = replace(catalog.products[0], code=ProductCode("support"))
+    return World(catalog=replace(catalog, products=(*catalog.products, support)))
+
+
+def add(world: World, code: AccountCode, plan: str, start: datetime) -> None:
+    """Attach a plan by hand."""
+    own = AccountPlan(f"by-hand-{plan}-{start:%d%H}", PlanCode(plan), start)
+    world.change(code, plans=(*world.record(code).plans, own))
+
+
+@pytest.mark.parametrize("start", [START, START + 29 * DAY])
+def test_a_plan_change_leaves_plans_of_other_products(start: datetime) -> None:
+    world = selling_support()
+    id_ = bought(world)
+    add(world, AccountCode(id_), "support", start)
+    world.clock.advance(20 * MINUTE)
+    notify(world, world.marketplace.ask_for_plan(id_, "scale"))
+    drain(world)
+    assert sorted(plans(world, id_)) == [
+        ("basic", START, START + HOUR),
+        ("support", start, None),
+        ("tiered", START + HOUR, None),
+    ]
+    starts = [plan.start for plan in world.record(AccountCode(id_)).plans]
+    assert starts == sorted(starts)
+    # It is seen again, and the plan attached last is an add-on: nothing is attached twice.
+    world.process.follow(id_)
+    assert len(plans(world, id_)) == 3
+
+
+def test_a_plan_change_replaces_a_plan_of_its_product_attached_by_hand() -> None:
+    world = selling_support()
+    id_ = bought(world)
+    code = AccountCode(id_)
+    (first,) = world.record(code).plans
+    world.change(code, plans=(replace(first, end=START + HOUR),))
+    add(world, code, "basic", START + HOUR)
+    world.clock.advance(2 * HOUR + 20 * MINUTE)
+    notify(world, world.marketplace.ask_for_plan(id_, "scale"))
+    drain(world)
+    assert plans(world, id_)[1:] == [
+        ("basic", START + HOUR, START + 3 * HOUR),
+        ("tiered", START + 3 * HOUR, None),
+    ]
+
+
+def test_a_plan_change_to_another_product_replaces_what_was_bought() -> None:
+    catalog = catalog_of(BASIC, replace(TIERED, product=ProductCode("other")))
+    other = replace(catalog.products[0], code=ProductCode("other"))
+    world = World(catalog=replace(catalog, products=(*catalog.products, other)))
+    id_ = bought(world)
+    world.clock.advance(20 * MINUTE)
+    notify(world, world.marketplace.ask_for_plan(id_, "scale"))
+    drain(world)
+    assert plans(world, id_) == [("basic", START, START + HOUR), ("tiered", START + HOUR, None)]
+
+
+@pytest.mark.parametrize("start", [START - DAY, START + 2 * HOUR])
+def test_a_purchase_leaves_plans_of_other_products(start: datetime) -> None:
+    world = selling_support()
+    code = AccountCode("acme")
+    world.accounts.create(AccountRecord(Account(code)))
+    add(world, code, "support", start)
+    add(world, code, "basic", START + 3 * HOUR)
+    id_, _ = world.marketplace.buy("standard")
+    world.process.adopt(id_, code, "anna", pending=True)
+    found = [(plan.plan, plan.start, plan.end) for plan in world.record(code).plans]
+    assert sorted(found) == [("basic", START, None), ("support", start, None)]
+
+
+def test_the_end_of_a_subscription_ends_its_plans_of_other_products() -> None:
+    world = selling_support()
+    id_ = bought(world)
+    code = AccountCode(id_)
+    add(world, code, "support", START)
+    world.clock.advance(20 * MINUTE)
+    world.marketplace.unsubscribe(id_)
+    world.process.follow(id_)
+    world.clock.advance(3 * DAY)
+    add(world, code, "support", world.clock.now().replace(minute=0))
+    again, _ = world.marketplace.buy("standard")
+    world.process.adopt(again, code, "anna", pending=True)
+    back = START + 3 * DAY
+    assert sorted(plans(world, id_)) == [
+        ("basic", START, back),
+        ("basic", back, None),
+        ("support", START, back),
+        ("support", back, None),
+    ]

@@ -159,3 +159,7 @@ class Catalog:
             if any(m.offer == offer and m.plan == marketplace_plan for m in plan.marketplace):
                 return self.plan(plan.code)
         return None
+
+    def plans_beside(self, product: ProductCode) -> frozenset[PlanCode]:
+        """The plans of all other products."""
+        return frozenset(plan.code for plan in self.plans if plan.product != product)

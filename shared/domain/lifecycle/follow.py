@@ -1,5 +1,6 @@
 """Following the Marketplace: an account as it is once it agrees with what the Marketplace says."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -22,8 +23,8 @@ class Observed:
     ``ended`` and ``replanned`` are when the end and the change of plan happened; ``None``: not
     told, so it counts as ``now``. ``known_active`` is the last moment at which the Marketplace
     certainly had it active, where the end is not known to the moment. ``price_list`` is our plan
-    for theirs, ``None`` when the catalogue has none; ``cell`` is the length in minutes of the
-    account's cells.
+    for theirs, ``None`` when the catalogue has none; ``beside`` are the plans of other products.
+    ``cell`` is the length in minutes of the account's cells.
     """
 
     theirs: MarketplaceSubscription
@@ -33,6 +34,7 @@ class Observed:
     ended: datetime | None = None
     replanned: datetime | None = None
     known_active: datetime | None = None
+    beside: frozenset[PlanCode] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def followed(record: AccountRecord, seen: Observed) -> AccountRecord:
     after = _replanned(_moved(_described(ours, seen.theirs), seen, _tried(record, ours)), seen)
     plans = record.plans
     if (after.plan != ours.plan or ours.unpriced) and after.end is None and _tried(record, ours):
-        after, plans = _repriced(after, plans, seen)
+        after, plans = _repriced(after, record, seen)
     subscriptions = tuple(after if each.id == after.id else each for each in record.subscriptions)
     return replace(record, subscriptions=subscriptions, plans=plans)
 
@@ -81,6 +83,30 @@ def changes_between(
 def subscription_of(record: AccountRecord, id_: SubscriptionId) -> Subscription | None:
     """The account's subscription of that id."""
     return next((each for each in record.subscriptions if each.id == id_), None)
+
+
+def add_ons(record: AccountRecord, beside: Collection[PlanCode]) -> tuple[AccountPlan, ...]:
+    """Plans that no purchase and no change of plan replaces: those of ``beside``, which are of
+    other products, that were attached by API."""
+    own = {subscription.id for subscription in record.subscriptions}
+    return tuple(
+        plan
+        for plan in record.plans
+        if plan.plan in beside and plan.id.rpartition(".")[0] not in own
+    )
+
+
+def replaced(
+    plans: Iterable[AccountPlan], by: AccountPlan, kept: Iterable[AccountPlan]
+) -> tuple[AccountPlan, ...]:
+    """``plans`` over when the one that replaces them begins, in the order of time with it and
+    with those that are ``kept``."""
+    ended = (
+        replace(plan, end=by.start) if plan.end is None or plan.end > by.start else plan
+        for plan in plans
+    )
+    lasting = (plan for plan in ended if plan.end is None or plan.start < plan.end)
+    return tuple(sorted((*lasting, by, *kept), key=lambda plan: plan.start))
 
 
 def attachment_id(subscription: Subscription, number: int) -> str:
@@ -146,7 +172,7 @@ def _replanned(ours: Subscription, seen: Observed) -> Subscription:
 
 
 def _repriced(
-    ours: Subscription, plans: tuple[AccountPlan, ...], seen: Observed
+    ours: Subscription, record: AccountRecord, seen: Observed
 ) -> tuple[Subscription, tuple[AccountPlan, ...]]:
     """The price list of the plan in force, from the next cell boundary on.
 
@@ -154,19 +180,18 @@ def _repriced(
     (``plan_at``). Without a price list the old one goes on, and the subscription says so.
     """
     if seen.price_list is None:
-        return replace(ours, unpriced=True), plans
+        return replace(ours, unpriced=True), record.plans
     since = seen.now if ours.unpriced else ours.spells[-1].start
     ours = replace(ours, unpriced=False)
+    kept = add_ons(record, seen.beside)
+    plans = tuple(plan for plan in record.plans if plan not in kept)
     last = plans[-1]
     if last.end is None and last.plan == seen.price_list:
-        return ours, plans
+        return ours, record.plans
     start = max(boundary_after(since, seen.cell), last.start)
-    ended = [
-        replace(plan, end=start) if plan.end is None or plan.end > start else plan for plan in plans
-    ]
-    kept = tuple(plan for plan in ended if plan.end is None or plan.start < plan.end)
-    number = 1 + max((_number(plan, ours) for plan in kept), default=0)
-    return ours, (*kept, AccountPlan(attachment_id(ours, number), seen.price_list, start))
+    number = 1 + max((_number(plan, ours) for plan in plans if plan.start < start), default=0)
+    attached = AccountPlan(attachment_id(ours, number), seen.price_list, start)
+    return ours, replaced(plans, attached, kept)
 
 
 def _number(plan: AccountPlan, ours: Subscription) -> int:

@@ -227,7 +227,7 @@ class Owed:
             return
         for charge in self.record.charges:
             if charge.at <= self.as_of and self.belonging.has(charge.at):
-                yield charge, _section_at(sections, charge)
+                yield charge, self._section_at(sections, charge)
 
     def _charges(self, section: Section) -> list[ScheduledCharge]:
         charges = section.plan.charges
@@ -268,6 +268,16 @@ class Owed:
         own = section.cadence.period_at(moment)
         return bill_period(self.payer, section.timeline, own) if self.payer else own
 
+    def _section_at(self, sections: Sequence[Section], charge: AdHocCharge) -> Section:
+        """The plan that a charge belongs to: of its product if there is one, in force at its moment
+        or else the last before it, in the history that decides on the bill it stands on."""
+        at = charge.at
+        own = [s for s in sections if charge.product in (None, s.plan.product)] or list(sections)
+        own = [s for s in own if s.decides(self._whole(s, at))] or own
+        begun = [section for section in own if section.active.start <= at]
+        running = [section for section in begun if at < section.active.end]
+        return (running or begun[-1:] or own)[0]
+
     def _rounded(self, amount: Decimal, section: Section, at: datetime) -> Decimal:
         """An exact amount in the plan's currency, rounded once and converted."""
         rounded = round_half_up(amount, minor_digits(section.plan.currency))
@@ -295,12 +305,3 @@ def _minimum_parts(periods: Sequence[RatedPeriod]) -> Iterator[MinimumPart]:
         spend = period.plan.minimum_spend
         if spend is not None and not period.window.free:
             yield MinimumPart(spend.amount, period.window.share())
-
-
-def _section_at(sections: Sequence[Section], charge: AdHocCharge) -> Section:
-    """The plan that a charge belongs to: of its product if there is one, in force at its moment
-    or else the last before it."""
-    own = [s for s in sections if charge.product in (None, s.plan.product)] or list(sections)
-    begun = [section for section in own if section.active.start <= charge.at]
-    running = [section for section in begun if charge.at < section.active.end]
-    return (running or begun[-1:] or own)[0]
