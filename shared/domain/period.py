@@ -74,6 +74,12 @@ def cell_of(moment: datetime, minutes: int) -> datetime:
     return at.replace(minute=at.minute - at.minute % minutes, second=0, microsecond=0)
 
 
+def boundary_after(moment: datetime, minutes: int) -> datetime:
+    """The first cell boundary that is not before ``moment``."""
+    cell = cell_of(moment, minutes)
+    return cell if cell == moment else cell + timedelta(minutes=minutes)
+
+
 def days_between(first: date, last: date) -> Iterator[date]:
     """Every day from ``first`` to ``last``, both included."""
     for offset in range((last - first).days + 1):

@@ -156,19 +156,27 @@ class SetUp:
         if old is not None and not self._settled(record.account.code, old, now):
             raise Conflict(
                 f"account {record.account.code} still has subscription {old.id}: link the new one "
-                "once the old one has ended and its last usage was reported, at most a day later"
+                "once the old one has ended and its last usage was reported, as a rule within a day"
             )
         sold = _sold(bought, wanted, now)
         record = replace(record, subscriptions=(*record.subscriptions, sold))
         return Versioned(record, self._accounts.save(record, stored.etag))
 
     def _settled(self, code: AccountCode, old: Subscription, now: datetime) -> bool:
+        """Whether nothing of ``old`` is to be reported any more, and its last cell is over: that
+        cell's usage would count as the new one's, too."""
         if old.status is not SubscriptionStatus.UNSUBSCRIBED or old.end is None:
             return False
-        if now - old.end > MARKETPLACE_WINDOW or old.start is None:
+        if old.start is None:
             return True
-        rows = self._ledger.rows(shard_of(code), Resource(old.id)).values()
-        return bool(rows) and all(row.value.flushed and row.value.open_hour is None for row in rows)
+        if hour_of(now) < old.end:
+            return False
+        rows = [r.value for r in self._ledger.rows(shard_of(code), Resource(old.id)).values()]
+        if any(row.open_hour is not None for row in rows):
+            return False
+        if now - old.end > MARKETPLACE_WINDOW:
+            return all(r.rated <= r.committed + r.written_off + r.refunded for r in rows)
+        return bool(rows) and all(row.flushed for row in rows)
 
     def _attach(
         self,

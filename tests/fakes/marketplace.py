@@ -109,11 +109,11 @@ class FakeMarketplace(Register):
         self.old_accepted_is_duplicate = False
         self.hesitant = False
 
-    def total(self, resource: str, dimension: str) -> Decimal:
-        """What the Marketplace bills for a resource's dimension, in units."""
+    def total(self, resource: str, dimension: str, plan: str | None = None) -> Decimal:
+        """What the Marketplace bills for a resource's dimension, in units; of ``plan`` only."""
         key = (resource.lower(), dimension)
-        found = (event for slot, event in self.held.items() if slot[:2] == key)
-        return sum((event.submission.quantity for event in found), ZERO)
+        found = [event.submission for slot, event in self.held.items() if slot[:2] == key]
+        return sum((s.quantity for s in found if plan in {None, s.plan}), ZERO)
 
     # --- metering
 

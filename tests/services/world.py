@@ -512,7 +512,7 @@ class World:
         self, account: AccountCode, key: LedgerKey, made: Sequence[Submission]
     ) -> None:
         refunded = self.rows(account)[key].refunded
-        billed = self.marketplace.total(key.resource, key.dimension) - refunded
+        billed = self.marketplace.total(key.resource, key.dimension, key.plan) - refunded
         assert billed <= self.ledger.highest[key], "the Marketplace holds more than was ever due"
         sold = self.record(account).subscription
         assert sold is not None

@@ -2,13 +2,13 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from shared.domain.account import AccountPlan, AccountRecord
 from shared.domain.ids import PlanCode, SubscriptionId
 from shared.domain.lifecycle.purchase import MarketplaceSubscription
 from shared.domain.lifecycle.subscription import Subscription, SubscriptionStatus
-from shared.domain.period import cell_of
+from shared.domain.period import boundary_after
 
 PENDING = SubscriptionStatus.PENDING
 SUBSCRIBED = SubscriptionStatus.SUBSCRIBED
@@ -112,12 +112,6 @@ def replaced(
 def attachment_id(subscription: Subscription, number: int) -> str:
     """The name of the plan attached for a subscription's ``number``-th price list."""
     return f"{subscription.id}.{number}"
-
-
-def boundary_after(moment: datetime, minutes: int) -> datetime:
-    """The first cell boundary that is not before ``moment``."""
-    cell = cell_of(moment, minutes)
-    return cell if cell == moment else cell + timedelta(minutes=minutes)
 
 
 def _text(value: object) -> str:

@@ -98,7 +98,6 @@ def _of_refill(
     in force last."""
     last = windows[-1]
     part = last.part
-    sold_as = subscription.plan_at(last.period.window.period.start)
     total, before = ZERO, added(units(part, ZERO))
     for each in windows:
         total += each.quantity
@@ -109,7 +108,7 @@ def _of_refill(
                 owed.record.account.code,
                 each.period.plan.code,
                 dimension,
-                sold_as,
+                subscription.plan_at(window.period.start),
                 part.aggregation,
                 window.period,
                 _home(owed, window.section, window.whole),

@@ -15,7 +15,7 @@ from shared.domain.catalog.resolve import ResolvedPlan
 from shared.domain.catalog.timeline import END, PlanSpan, Timeline
 from shared.domain.ids import AccountCode
 from shared.domain.lifecycle.subscription import Subscription
-from shared.domain.period import Cadence, Frequency, Period, cell_minutes, cell_of
+from shared.domain.period import Cadence, Frequency, Period, boundary_after, cell_minutes, cell_of
 from shared.domain.rating.proration import local_day, midnight, share
 from shared.domain.rating.trial import first_begun, trial_end
 from shared.domain.rating.waterfall import refills
@@ -275,7 +275,10 @@ def windows(
 
 
 def _refills(section: Section, subscription: Subscription, part: Period) -> Iterable[datetime]:
+    """Where included quantities begin anew, and units are sold as another Marketplace plan."""
     billing = section.plan.billing
     if not isinstance(billing, QuantityBilling):
         return ()
-    return refills(billing, subscription, part)
+    minutes = cell_minutes(section.zone)
+    sold = [boundary_after(spell.start, minutes) for spell in subscription.spells]
+    return (*sold, *refills(billing, subscription, part))

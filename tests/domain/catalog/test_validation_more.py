@@ -33,6 +33,7 @@ from shared.domain.catalog.meter import DataField, DerivedField, FieldCategory, 
 from shared.domain.catalog.organization import BillNumber, Epochs, ExchangeRate, Organization
 from shared.domain.catalog.plan import Plan, PlanTemplate, Pricing, PricingKind
 from shared.domain.catalog.product import Product
+from shared.domain.catalog.purchase_grants import PurchaseCredit
 from shared.domain.catalog.validation import MAX_FAULTS, faults_of
 from shared.domain.ids import (
     AggregationCode,
@@ -330,6 +331,13 @@ TERMS: dict[str, Case] = {
             "/plans/0/standingCharge/interval": "1 to 120",
             "/plans/0/standingCharge/offset": "fewer than",
         },
+    ),
+    "a credit in another currency than the bill": (
+        replace(
+            organization(exchange_rates=(ExchangeRate("JPY", D("0.0067"), date(2026, 1, 1)),)),
+            plans=(replace(PLAN, currency="JPY", credits=(PurchaseCredit("hi", D(15000)),)),),
+        ),
+        {"/plans/0/credits": "is given in USD"},
     ),
     "trial and minimum": (
         plan(free_trial=FreeTrial(0), minimum_spend=MinimumSpend(D(-1))),

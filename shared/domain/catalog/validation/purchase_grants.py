@@ -27,9 +27,15 @@ def grant_faults(place: str, holder: Plan | PlanTemplate, catalog: Catalog) -> I
     yield from code_faults(f"{place}/credits", codes)
     others = [prepayment.code for prepayment in prepayments]
     yield from code_faults(f"{place}/prepayments", others, codes, "a credit of this plan")
+    billed = catalog.organization.currency
+    priced = holder.currency or billed
     for name, given in (("credits", codes), ("prepayments", others)):
         if len(given) > MAX_GRANTS:
             yield FieldError(f"{place}/{name}", f"must be at most {MAX_GRANTS}")
+        if given and priced != billed:
+            # Grants are drawn down on the bill; buyers are shown them beside the plan's prices.
+            message = f"is given in {billed}, in which bills are made; the plan is in {priced}"
+            yield FieldError(f"{place}/{name}", message)
     for index, credit in enumerate(holder.credits or ()):
         yield from _faults(f"{place}/credits/{index}", credit, catalog)
     for index, prepayment in enumerate(prepayments):
