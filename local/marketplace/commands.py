@@ -79,20 +79,9 @@ ROTATE: Final = TypeAdapter(Rotate)
 MINT: Final = TypeAdapter(Mint)
 RECON: Final = TypeAdapter(Recon)
 
-ACTIONS: Final = (
-    "activate",
-    "changePlan",
-    "changeQuantity",
-    "suspend",
-    "reinstate",
-    "renew",
-    "unsubscribe",
-    "notify",
-)
-
 
 def act(simulator: Simulator, subscription_id: str, name: str, order: Act) -> Operation | None:
-    """Do one of ACTIONS now. Raises Refused."""
+    """Do what ``name`` says now. Raises Refused."""
     market, now = simulator.market, simulator.tick()
     source = PUBLISHER if order.by == "publisher" else CUSTOMER
     key, quirks = subscription_id, order.quirks

@@ -122,7 +122,6 @@ type Value = (
 ARRAY_TIMESTAMP = 0x83
 ARRAY_LONG = 0x81
 ARRAY_SYMBOL = 0xB3
-ARRAY_UUID = 0x98
 
 _FIXED: dict[int, tuple[struct.Struct, Callable[[Any], Value]]] = {
     0x50: (struct.Struct(">B"), UByte),

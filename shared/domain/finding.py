@@ -20,8 +20,6 @@ class FindingKind(StrEnum):
     """The audit found usage that no run had folded."""
     ACCOUNT_FAILED = "account-failed"
     """An account could not be rated or billed."""
-    CLOCK_SKEW = "clock-skew"
-    """This machine's clock is far from the storage service's."""
     NEVER_ACTIVATED = "never-activated"
     """A purchase that nobody has activated yet; Microsoft cancels it after 30 days."""
     NOT_ADOPTED = "not-adopted"
