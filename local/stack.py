@@ -133,44 +133,46 @@ def app_settings(stack: Stack) -> dict[str, str]:
     }
 
 
-def _python(module: str, *arguments: str) -> list[str]:
+def module_command(module: str, *arguments: str) -> list[str]:
+    """What runs ``module`` in this interpreter."""
     return [sys.executable, "-m", module, *arguments]
 
 
-def _ambient() -> dict[str, str]:
+def ambient() -> dict[str, str]:
+    """The part of this process's environment that the stack's processes get."""
     return {name: value for name, value in os.environ.items() if name in AMBIENT}
 
 
 def _start_storage(processes: Processes, ports: Ports) -> int:
     port = free_port(ports.tables)
-    processes.start("storage", azurite.command(port), _ambient(), port=port)
+    processes.start("storage", azurite.command(port), ambient(), port=port)
     return port
 
 
 def _start_service_bus(processes: Processes, ports: Ports) -> Mapping[str, object]:
     port = str(free_port(ports.service_bus))
-    command = _python("local.servicebus", "--port", port, "--queues", str(QUEUES))
-    return processes.start("servicebus", command, _ambient())
+    command = module_command("local.servicebus", "--port", port, "--queues", str(QUEUES))
+    return processes.start("servicebus", command, ambient())
 
 
 def _start_marketplace(processes: Processes, ports: Ports, clock: Path, url: str) -> str:
     port = str(free_port(ports.marketplace))
-    command = _python(
+    command = module_command(
         "local.marketplace",
         *("--port", port, "--clock", str(clock)),
         *("--webhook-url", f"{url}/api/webhook", "--landing-url", f"{url}/landing"),
     )
-    return str(processes.start("marketplace", command, _ambient())["url"])
+    return str(processes.start("marketplace", command, ambient())["url"])
 
 
 def _start_app(processes: Processes, stack: Stack, port: int, settings: Mapping[str, str]) -> int:
     file = Path(stack.directory) / "settings.json"
     values = {"IsEncrypted": False, "Values": {**app_settings(stack), **settings}}
     file.write_text(json.dumps(values, indent=2), encoding="utf-8")
-    command = _python(
+    command = module_command(
         "local.host", "--app", str(ROOT), "--port", str(port), "--settings", str(file)
     )
-    functions = processes.start("functions", command, _ambient(), ready_within=60)["functions"]
+    functions = processes.start("functions", command, ambient(), ready_within=60)["functions"]
     return len(functions) if isinstance(functions, list) else 0
 
 

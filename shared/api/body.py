@@ -33,6 +33,15 @@ def media_type(headers: Mapping[str, str]) -> str:
     return headers.get("content-type", "").split(";")[0].strip().lower()
 
 
+def well_formed(text: str) -> bool:
+    """Escapes can smuggle in half a surrogate pair, which no storage takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def parse_json(body: bytes) -> object:
     """The body's JSON value, with exact numbers.
 

@@ -8,7 +8,7 @@ from functools import cache
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from shared.api.body import YAML_TYPES, parse_json, require_type
+from shared.api.body import YAML_TYPES, parse_json, require_type, well_formed
 from shared.api.catalog_faults import shape_faults
 from shared.api.catalog_yaml import MAX_DEPTH, MAX_VALUES, TOO_MANY, parse_yaml
 from shared.api.convert import parse_time, time_text, to_json
@@ -88,16 +88,8 @@ def _unusable(value: object, steps: list[int | str]) -> Iterator[FieldError]:
         case str() if len(value) < 64 and _HUGE.fullmatch(value):
             yield FieldError(pointer(steps), f"{value} is out of any useful range")
         case str():
-            if not value.isascii() and not _well_formed(value):
+            if not value.isascii() and not well_formed(value):
                 yield FieldError(pointer(steps), "must be well-formed Unicode text")
-
-
-def _well_formed(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def patched_catalog(headers: Mapping[str, str], body: bytes, current: CatalogVersion) -> Catalog:

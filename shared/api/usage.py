@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import cast
 
+from shared.api.body import well_formed
 from shared.api.problem import Response
 from shared.domain.catalog.custom_usage import CUSTOM_METER
 from shared.domain.errors import FieldError, InvalidInput
@@ -137,19 +138,10 @@ def _text(raw: dict[str, object], name: str, limit: int, faults: list[FieldError
     if len(value) > limit:
         faults.append(FieldError(f"/{name}", f"must have at most {limit} characters"))
         return value[:limit]
-    if not _well_formed(value):
+    if not well_formed(value):
         faults.append(FieldError(f"/{name}", "must be well-formed Unicode text"))
         return ""
     return value
-
-
-def _well_formed(text: str) -> bool:
-    """Escapes can smuggle in half a surrogate pair, which no storage takes."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _code(raw: dict[str, object], name: str, faults: list[FieldError]) -> str:
@@ -208,7 +200,7 @@ def _fault_of_item(name: str, item: object) -> str | None:
         return "must be a number or text"
     if len(item) > MAX_TEXT:
         return f"must have at most {MAX_TEXT} characters"
-    return None if _well_formed(item) else "must be well-formed Unicode text"
+    return None if well_formed(item) else "must be well-formed Unicode text"
 
 
 def _escaped(name: str) -> str:

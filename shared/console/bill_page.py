@@ -3,11 +3,10 @@
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -16,6 +15,7 @@ from shared.domain.money import ZERO, minor_digits, to_text
 from shared.domain.period import Period
 from shared.domain.rating.account_bill import Bill, BillLine, SummaryKind
 from shared.domain.rating.charge import BandUse
+from shared.domain.rating.proration import local_day
 from shared.services.bills import Letterhead
 
 MINUS = "\N{MINUS SIGN}"
@@ -64,7 +64,7 @@ def bill_page(bill: Bill, head: Letterhead) -> Response:
             price_of=_price_of,
             steps_of=lambda line: list(_steps_of(line)),
             days=lambda period: _days(period, bill.zone),
-            day=lambda moment: f"{_day(moment, bill.zone):%-d %b %Y}",
+            day=lambda moment: f"{local_day(moment, bill.zone):%-d %b %Y}",
         )
     )
     policy = f"default-src 'none'; style-src 'nonce-{nonce}'; frame-ancestors 'none'"
@@ -139,14 +139,13 @@ def _number(quantity: Decimal) -> str:
 
 def _days(period: Period, zone: str) -> str:
     """First and last day, both included; what they have in common stands once."""
-    first, last = _day(period.start, zone), _day(period.end - timedelta(microseconds=1), zone)
+    first, last = (
+        local_day(period.start, zone),
+        local_day(period.end - timedelta(microseconds=1), zone),
+    )
     if first == last:
         return f"{last:%-d %b %Y}"
     if (first.year, first.month) == (last.year, last.month):
         return f"{first:%-d} to {last:%-d %b %Y}"
     shared = f"{first:%-d %b}" if first.year == last.year else f"{first:%-d %b %Y}"
     return f"{shared} to {last:%-d %b %Y}"
-
-
-def _day(moment: datetime, zone: str) -> date:
-    return moment.astimezone(ZoneInfo(zone)).date()

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,20 +10,11 @@ import requests
 
 from local.clients import Product, checked
 from local.marketplace import defaults
-from local.samples.files import CATALOG
-from local.stack import Stack, running_stack
+from local.stack import Stack
 
 type Document = dict[str, Any]
 
 NOT_A_TRACE = re.compile(r"Traceback|File \"|\.py\b|Exception")
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running_stack(tmp_path_factory.mktemp("stack"), lambda *_: None) as (stack, _):
-        document = CATALOG.read_bytes()
-        checked(stack.administrator().send("PUT", "/api/catalog", document, "application/yaml"))
-        yield stack
 
 
 @pytest.fixture(scope="module")

@@ -13,22 +13,13 @@ from typing import Any
 import pytest
 
 from local.clients import checked
-from local.samples.files import CATALOG
-from local.stack import Stack, running_stack
+from local.stack import Stack
 
 type Document = dict[str, Any]
 
 D = Decimal
 WITHIN = 60.0
 TEN = timedelta(minutes=10)
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running_stack(tmp_path_factory.mktemp("stack"), lambda *_: None) as (stack, _):
-        document = CATALOG.read_bytes()
-        checked(stack.administrator().send("PUT", "/api/catalog", document, "application/yaml"))
-        yield stack
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 import requests
 
-from local.clients import checked
 from local.marketplace import defaults
-from local.samples.files import CATALOG
-from local.stack import Stack, running_stack
+from local.stack import Stack
 from tests.e2e.parts.forgeries import (
     Forger,
     claim_forgeries,
@@ -28,14 +26,6 @@ NOTICES = notice_forgeries()
 def canary() -> Iterator[Listener]:
     with listening() as listener:
         yield listener
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running_stack(tmp_path_factory.mktemp("stack"), lambda *_: None) as (stack, _):
-        document = CATALOG.read_bytes()
-        checked(stack.administrator().send("PUT", "/api/catalog", document, "application/yaml"))
-        yield stack
 
 
 @pytest.fixture(scope="module")

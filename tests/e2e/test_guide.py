@@ -5,16 +5,11 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
-import pytest
-
-from local.clients import checked
 from local.processes import ROOT
-from local.samples.files import CATALOG
-from local.stack import Stack, running_stack
+from local.stack import Stack
 
 GUIDE = ROOT / "docs" / "guide-nine-steps.md"
 BLOCK = re.compile(r"^```(sh|json)\n(.*?)^```$", re.M | re.S)
@@ -24,15 +19,6 @@ def blocks(kind: str) -> list[str]:
     return [
         text for found, text in BLOCK.findall(GUIDE.read_text(encoding="utf-8")) if found == kind
     ]
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """As ``./dev run`` leaves it: with a price list already."""
-    with running_stack(tmp_path_factory.mktemp("stack"), lambda *_: None) as (stack, _):
-        document = CATALOG.read_bytes()
-        checked(stack.administrator().send("PUT", "/api/catalog", document, "application/yaml"))
-        yield stack
 
 
 def run(stack: Stack, folder: Path) -> str:

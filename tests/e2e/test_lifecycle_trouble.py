@@ -13,17 +13,8 @@ import requests
 
 from local.clients import CallFailed, checked, form_of
 from local.marketplace import defaults
-from local.samples.files import CATALOG
-from local.stack import Stack, running_stack
+from local.stack import Stack
 from tests.e2e.parts.subscriptions import act, bought, done, order, ours, theirs, until
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running_stack(tmp_path_factory.mktemp("stack"), lambda *_: None) as (stack, _):
-        document = CATALOG.read_bytes()
-        checked(stack.administrator().send("PUT", "/api/catalog", document, "application/yaml"))
-        yield stack
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from local.azurite import process as azurite
 from local.processes import LOOPBACK, Child, Processes, free_port
-from local.stack import AMBIENT, QUEUES, Stack
+from local.stack import QUEUES, Stack, ambient, module_command
 from tests.benchmarks.parts.hosts import HostOfStack
 from tests.benchmarks.parts.relay import Decide, Relay, relaying
 
@@ -30,7 +29,7 @@ class Host:
 
     def start(self) -> None:
         """Start it; returns when it answers. Raises ``ProcessFailed``."""
-        self._plan.start(self._processes, _ambient())
+        self._plan.start(self._processes, ambient())
 
     def kill(self) -> None:
         """End it like a power cut: no signal that it could handle."""
@@ -62,16 +61,17 @@ def arena(directory: Path, hosts: int, decide: Decide) -> Iterator[Arena]:
     queues.write_text(json.dumps(_queues()), encoding="utf-8")
     with Processes(directory / "logs") as processes:
         port = free_port()
-        processes.start("storage", azurite.command(port), _ambient(), port=port)
+        processes.start("storage", azurite.command(port), ambient(), port=port)
         with relaying(port, decide) as relay:
             bus = processes.start(
-                "servicebus", _python("local.servicebus", "--port", "0", "--queues", str(queues))
+                "servicebus",
+                module_command("local.servicebus", "--port", "0", "--queues", str(queues)),
             )
             front = free_port()
             url = f"http://{LOOPBACK}:{front}"
             market = processes.start(
                 "marketplace",
-                _python(
+                module_command(
                     *("local.marketplace", "--port", "0", "--clock", str(clock)),
                     *("--webhook-url", f"{url}/api/webhook", "--landing-url", f"{url}/landing"),
                 ),
@@ -109,11 +109,3 @@ def _queues() -> list[dict[str, object]]:
         if isinstance(properties, dict):
             properties["lockDuration"] = f"PT{LOCK_SECONDS}S"
     return declared
-
-
-def _python(module: str, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", module, *arguments]
-
-
-def _ambient() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name in AMBIENT}
